@@ -1,0 +1,1 @@
+"""What the demo model is taught: one module a topic, each with `generate(rng, split) -> Conversation`."""
