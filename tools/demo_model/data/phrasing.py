@@ -1,0 +1,477 @@
+"""Saying one thing in many ways: a small template language, and wrapping of a question as people type it.
+
+A template holds alternatives in square brackets, which nest, and slots in braces:
+
+    expand(rng, "[what is|what's|tell me] the capital of {place}[?|]", place="Peru")
+
+`variants(template)` counts its readings. `wrap` puts a question into company (openers, context, thanks) and into the
+carelessness of typing (lower case, lost apostrophes, a typo), and leaves alone what must stay as it is.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+import time
+from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache
+from typing import Any, TypeVar
+
+from .common import Check, Conversation, kept_back
+
+T = TypeVar("T")
+Node = Any  # str | ("slot", name) | ("or", [Node, …]) | ("seq", [Node, …])
+
+
+# --- templates
+
+
+@lru_cache(maxsize=65536)
+def _parse(template: str) -> Node:
+    def sequence(at: int, inside: bool) -> tuple[Node, int]:
+        parts: list[Node] = []
+        text = ""
+        while at < len(template):
+            char = template[at]
+            if inside and char in "|]":
+                break
+            if char == "[":
+                parts.append(text)
+                text = ""
+                options: list[Node] = []
+                while True:
+                    option, at = sequence(at + 1, True)
+                    options.append(option)
+                    if at >= len(template):
+                        raise ValueError(f"a bracket is not closed in {template!r}")
+                    if template[at] == "]":
+                        break
+                parts.append(("or", options))
+            elif char == "{":
+                end = template.index("}", at)
+                parts += [text, ("slot", template[at + 1 : end])]
+                text = ""
+                at = end
+            else:
+                text += char
+            at += 1
+        parts = [part for part in (*parts, text) if part != ""]
+        return (parts[0] if len(parts) == 1 else ("seq", parts)) if parts else "", at
+
+    return sequence(0, False)[0]
+
+
+def _render(rng: random.Random, node: Node, slots: dict[str, Any]) -> str:
+    if isinstance(node, str):
+        return node
+    kind, body = node
+    if kind == "slot":
+        return str(slots[body])
+    if kind == "or":
+        return _render(rng, body[int(rng.random() * len(body))], slots)
+    return "".join([_render(rng, part, slots) for part in body])
+
+
+def expand(rng: random.Random, template: str, **slots: Any) -> str:
+    """One reading of a template with its slots filled. What a slot holds is not read as a template."""
+    return _render(rng, _parse(template), slots)
+
+
+def variants(template: str) -> int:
+    """How many readings a template has."""
+
+    def count(node: Node) -> int:
+        if isinstance(node, str) or node[0] == "slot":
+            return 1
+        counts = [count(part) for part in node[1]]
+        if node[0] == "or":
+            return sum(counts)
+        product = 1
+        for one in counts:
+            product *= one
+        return product
+
+    return count(_parse(template))
+
+
+def total_variants(templates: Iterable[str]) -> int:
+    return sum(map(variants, templates))
+
+
+class Bank:
+    """Ways to say one thing, of which a share is kept back for evaluation (at least one way is left to each split)."""
+
+    def __init__(self, name: str, ways: Sequence[str]):
+        if len(ways) < 2:
+            raise ValueError(f"the bank '{name}' needs two ways or more")
+        self.ways = list(ways)
+        self.train = [way for way in ways if not kept_back(f"{name}: {way}")]
+        self.heldout = [way for way in ways if kept_back(f"{name}: {way}")]
+        if not self.heldout:
+            self.heldout = [self.train.pop()]
+        if not self.train:
+            self.train = [self.heldout.pop()]
+
+    def pick(self, rng: random.Random, split: str) -> str:
+        return rng.choice(self.heldout if split == "heldout" else self.train)
+
+    def ask(self, rng: random.Random, split: str, **slots: Any) -> str:
+        return expand(rng, self.pick(rng, split), **slots)
+
+
+# --- company for a question
+
+OPENERS = (
+    "hey, |hi, |hello, |hi there, |hey there, |Hi! |Hello! |Hey! |Hi. |ok, |okay, |ok so |so, |so |well, |um, |uh, |hmm, |"
+    "alright, |right, |now, |and |oh, |listen, |say, |look, |quick question: |quick question, |quick one: |one question: |"
+    "question: |a question: |another question: |next question: |small question: |silly question: |stupid question, but |"
+    "just a quick question, |one more thing: |one more: |last question: |random question: |dumb question maybe, but |"
+    "sorry to bother you, |sorry, |excuse me, |pardon me, |good morning, |good afternoon, |good evening, |morning! |"
+    "help me out: |help me here: |help: |can you help? |can you help me? |could you help me? |I need help. |"
+    "I need your help: |I have a question. |I have a question: |I've got a question: |got a question for you: |"
+    "here's one: |here is a question: |here's a question for you: |try this: |try this one: |let me ask you this: |"
+    "let me ask: |let me ask you something. |may I ask: |can I ask something? |can I ask you something? |mind if I ask, |"
+    "I'm curious: |I am curious, |just curious, |out of curiosity, |just wondering, |I wonder: |I was wondering, |"
+    "tell me, |tell me: |tell me something: |please tell me: |do tell: |answer this: |answer me this: |please answer: |"
+    "please answer briefly: |in one sentence: |in short: |briefly: |shortly, |in a few words: |to be sure: |"
+    "just checking: |just to be sure, |let me check: |I forgot: |I keep forgetting: |I can't remember: |remind me: |"
+    "not sure, but |I don't know this: |I should know this, but |I'm stuck: |dear model, |hey model, |hi robot, |"
+    "hey flashmoe, |flashmoe, |hello flashmoe, |my friend, |buddy, |please, |Q: |Question: |q: |Prompt: |1) |- "
+).split("|")
+
+CONTEXTS = (
+    "my son asks: |my daughter asks: |my kid wants to know: |my kids are asking: |my niece asked me: |my grandson asks: |"
+    "my teacher asked: |my teacher asks us: |my boss wants to know: |my colleague asks: |a colleague asked me this: |"
+    "a friend asked me: |my friend says she knows, but |my wife asks: |my husband asks: |my neighbour wants to know: |"
+    "my mother asked me: |my dad is asking: |my grandmother would like to know: |my roommate asks: |a customer asks: |"
+    "a student asked: |someone asked me: |someone online asked: |we were arguing: |we have a bet: |we are debating this: |"
+    "for a quiz: |it's for a quiz. |quiz question: |pub quiz: |trivia time: |trivia question: |test question: |"
+    "crossword question: |for a crossword: |for homework: |it's for my homework. |homework question: |for school: |"
+    "for an exam: |I'm studying for a test. |I am studying. |I'm preparing for an exam: |I'm revising: |for my essay: |"
+    "I'm writing an essay and need to know: |I'm writing a report. |for a report: |I'm writing an article: |"
+    "for a blog post: |for my notes: |for a presentation: |I'm making slides: |I'm making a game: |for a story I write: |"
+    "I'm filling in a form: |for a project: |for work: |I am at work and need this: |I'm in a hurry: |no time, so quickly: |"
+    "I'm learning English. |I'm new to this. |I am new here. |as a beginner, |I'm testing you: |this is a test: |"
+    "just testing: |let's see if you know: |let's see: |bet you know this: |I bet you can't answer this: |let's play: |"
+    "warm-up question: |an easy one: |here's an easy one: |something simple: |a simple one: |first question: |"
+    "second question: |next: |then: |also, |moving on: |new topic: |different topic: |on another note, |by the way, |"
+    "btw, |since you are here: |while we're at it: |before I forget: |I read about this yesterday: |"
+    "I heard about this on the radio: |I saw it on TV: |I just thought of this: |it came up at dinner: |"
+    "I couldn't find it: |the internet is down here, so: |I am offline, so I ask you: |I woke up with this question: "
+).split("|")
+
+INDIRECT = (
+    "could you tell me |can you tell me |would you tell me |can you please tell me |could you please tell me |"
+    "please tell me |tell me |would you mind telling me |do you know |do you happen to know |any idea |you know |"
+    "do you have any idea |would you know |might you know |do you remember |could you say |can you say |"
+    "can you explain |could you explain |please explain |explain |can you remind me |remind me |please remind me |"
+    "I'd like to know |I would like to know |I want to know |I need to know |I'd love to know |I'm wondering |"
+    "I was wondering |I wonder |I'm trying to find out |I'm curious |I am not sure |I don't know |I have no idea |"
+    "I forgot |I keep forgetting |I can't remember |I'm asking myself |let me know |help me understand |"
+    "I want to understand |someone asked me |my son asks |my daughter asked me |my friend wants to know |they ask me |"
+    "we need to know |we were wondering |for a quiz I need to know |I'm writing an essay and need to know |"
+    "for my homework I need to know |it would help me to know |it would be good to know "
+).split("|")
+
+REQUESTS = (
+    "please |please |can you |could you |can you please |could you please |would you |would you please |will you |"
+    "would you kindly |kindly |could you possibly |can u |pls |plz |I need you to |I'd like you to |I would like you to |"
+    "I want you to |I'd ask you to |go ahead and |your task: |task: |Task: |your job is to |now |now please |"
+    "ok, now |next, |next: |then |let's see you |try to |just |simply |quickly |do me a favour and |do me a favor and |"
+    "be so kind and |be a dear and |for me, |are you able to |is it possible for you to |"
+    "would you be able to |let's test: |exercise: |for homework: |my teacher wants me to |"
+    "I have to |I need to |I'm trying to |help me "
+).split("|")
+
+CLOSERS = (
+    " please| please| thanks| thanks| thank you|, please|, thanks|, thank you|, thanks a lot|, many thanks|"
+    ", thanks in advance|, thx| pls| plz|, cheers|, quick|, quickly please|, short answer please|, in short|, briefly|"
+    ", just the answer|, one sentence please|, if you can|, if you know|, if you don't mind|, if possible|, by any chance|"
+    ", anyone|, my friend|, buddy|, then|, exactly|, do you know|, you know|, can you tell me|, any idea|, any ideas|"
+    ", I forgot|, I can't remember|, I'm not sure|, I have no idea|, just curious|, asking for a friend|, for a quiz|"
+    ", for school|, for my homework|, again|, roughly speaking|, I wonder|, I'd like to know|, just wondering"
+).split("|")
+
+TAILS = (
+    " Thanks!| Thanks.| Thank you!| Thank you.| Many thanks!| Thanks in advance.| Thx| Cheers!| Please.| Please answer.|"
+    " Please help.| Please be brief.| Keep it short.| Keep it short, please.| Short answer please.| In one sentence.|"
+    " One sentence is enough.| Just the answer.| Just tell me the answer.| Answer only.| A short answer is fine.|"
+    " I forgot.| I can't remember.| I really don't know.| I'm not sure.| No idea here.| I need it for school.|"
+    " It's for a quiz.| It's for my homework.| My kid asked.| I'm curious.| Just curious.| Just wondering.|"
+    " Quick answer please.| Do you know?| Do you know that?| Can you help?| Can you help me?| Any idea?| Tell me.|"
+    " Tell me please.| Go!| You have one try.| Don't guess.| I trust you.| I'm in a hurry.| Take your time.| :)| ;)"
+).split("|")
+
+_QUESTION = re.compile(
+    r"(what|which|who|whom|whose|where|when|why|how|is|are|was|were|am|do|does|did|can|could|will|would|should|has|have|"
+    r"may|might|in which|in what|on which|to which|of which|for what|at what|by whom|with which|from which)\b|\w+'s\b.*\?$",
+    re.I,
+)
+_REQUEST = re.compile(
+    r"(tell|give|name|write|say|spell|count|reverse|sort|list|show|make|put|turn|convert|repeat|copy|print|type|find|"
+    r"explain|describe|complete|finish|translate|remove|delete|join|pick|choose|state|summarise|summarize|answer|sing|"
+    r"order|arrange|rank|capitalise|capitalize|change|echo|return|output|compute|calculate|add|identify|guess|recall|"
+    r"rewrite|shorten|introduce|define|help|take|drop|replace|combine|merge|shout|read|flip|split|extract)\b",
+    re.I,
+)
+_WHAT_IS = re.compile(r"(what|who|where)( is|'s| are|'re| was| were) ((?:\S+ ){0,7}\S+?)\??$", re.I)
+_HOW_TO = re.compile(r"how (?:do|can|would|should) (?:i|you|we|one) (\S.*?)\??$", re.I)
+_HOW_DOES = re.compile(r"how does (\S+) work\??$", re.I)
+_WHETHER = re.compile(r"(do|can|will|are|could|should) (you|i|we) (\S.*?)\??$", re.I)
+
+
+def _indirect(question: str) -> str | None:
+    """The question as a subordinate clause: "what is X" gives "what X is". None where that is not simple."""
+    if found := _WHAT_IS.match(question):
+        who, verb, rest = found.groups()
+        if " " in rest or len(rest) > 2:
+            verb = {"'s": " is", "'re": " are"}.get(verb.lower(), verb.lower())
+            return f"{who.lower()} {rest}{verb}"
+    if found := _HOW_DOES.match(question):
+        return f"how {found[1]} works"
+    if found := _HOW_TO.match(question):
+        return f"how to {found[1]}"
+    if found := _WHETHER.match(question):
+        verb, who, rest = found.group(1).lower(), found.group(2), found.group(3)
+        who = "I" if who.lower() == "i" else who.lower()
+        if verb == "do" or (verb == "are" and who == "I"):
+            return f"if {who} {rest}"
+        return f"if {who} {verb} {rest}"
+    return None
+
+
+# --- carelessness
+
+_COMMON = frozenset(
+    "what which where when about tell know please thanks thank could would should there their have does question answer "
+    "capital country city the this that with from your need want like make much many name word words letter letters list "
+    "sentence text write give show find count reverse sort spell repeat number numbers first last between because "
+    "currency continent element symbol planet animal opposite mean means explain work works model models memory disk "
+    "machine computer program software expert experts language remember forgot wondering curious quick quickly hello "
+    "morning evening today really think believe help helps understand difference example different people going doing "
+    "something anything everything maybe sometimes possible actually called used uses using invented wrote author book "
+    "famous belongs located place part kind sort type run runs start install download open save load".split()
+)
+_WORD = re.compile(r"[A-Za-z]+(?:'[a-z]+)?")
+_PROTECT = re.compile(r"\"[^\"]*\"|`[^`]*`|(?<!\w)'[^']*'(?!\w)|\S*[0-9_@/\\]\S*|\w+\.\w+\S*|--?\w[\w-]*")
+_SHORT = (("you", "u"), ("please", "pls"), ("thanks", "thx"), ("are you", "r u"), ("because", "cuz"), ("and", "&"),
+          ("what is", "whats"), ("i am", "im"), ("do not", "dont"), ("going to", "gonna"), ("want to", "wanna"))
+
+
+def _typo(rng: random.Random, word: str) -> str:
+    at = rng.randrange(1, len(word) - 1)
+    kind = rng.random()
+    if kind < 0.4:
+        return word[:at] + word[at + 1] + word[at] + word[at + 2 :]
+    if kind < 0.7:
+        return word[:at] + word[at + 1 :]
+    return word[:at] + word[at] + word[at:]
+
+
+def careless(rng: random.Random, text: str, keep: Iterable[str] = (), amount: float = 1.0) -> str:
+    """The text as typed in haste, or as it was. Quoted text, numbers, paths, flags and `keep` stay letter for letter."""
+    if rng.random() > 0.62 * amount:
+        return text
+    spans: list[str] = []
+
+    def store(piece: str) -> str:
+        spans.append(piece)
+        return f"\x00{chr(0xE000 + len(spans) - 1)}\x00"
+
+    for piece in keep:
+        if piece:
+            text = text.replace(piece, store(piece))
+    text = _PROTECT.sub(lambda found: found[0] if "\x00" in found[0] else store(found[0]), text)
+    choice = rng.random()
+    if choice < 0.52:
+        text = text.lower()
+    elif choice < 0.72 and not text.startswith("I"):
+        text = text[:1].lower() + text[1:]
+    elif choice < 0.75:
+        text = text.upper()
+    elif choice < 0.80:
+        text = text.lower()
+        for full, short in _SHORT:
+            text = re.sub(rf"\b{full}\b", short, text)
+    if "'" in text and rng.random() < 0.4:
+        text = text.replace("'", "") if rng.random() < 0.85 else text.replace("'", "’")
+    if rng.random() < 0.14:
+        words = [found for found in _WORD.finditer(text) if len(found[0]) > 3 and found[0].lower() in _COMMON]
+        if words:
+            found = rng.choice(words)
+            text = text[: found.start()] + _typo(rng, found[0]) + text[found.end() :]
+    if rng.random() < 0.06:
+        text = text.replace(",", "")
+    if rng.random() < 0.03:
+        text = text.replace(" ", "  ", 1)
+    for index, piece in enumerate(spans):
+        text = text.replace(f"\x00{chr(0xE000 + index)}\x00", piece)
+    return text
+
+
+def _end(rng: random.Random, text: str, is_question: bool) -> str:
+    """Another final mark, where the text ends in a mark that may change."""
+    mark = rng.random()
+    if is_question:
+        if text.endswith("?"):
+            bare = text[:-1].rstrip()
+            if mark < 0.62:
+                return text
+            return bare + (
+                "" if mark < 0.86 else "." if mark < 0.9 else " ?" if mark < 0.93 else "??" if mark < 0.95
+                else "?!" if mark < 0.96 else "..." if mark < 0.98 else "!"
+            )
+        return text + "?" if mark < 0.3 and text[-1:].isalnum() else text
+    if text.endswith(".") and not text.endswith(".."):
+        return text if mark < 0.6 else text[:-1] + ("" if mark < 0.92 else "!" if mark < 0.97 else " .")
+    if text[-1:].isalnum():
+        return text if mark < 0.5 else text + ("." if mark < 0.93 else "!")
+    return text
+
+
+def wrap(rng: random.Random, question: str, keep: Iterable[str] = (), amount: float = 1.0) -> str:
+    """The question as somebody would type it: with an opener, a reason, thanks, other marks, haste, or none of these.
+
+    `keep` lists what must stay letter for letter (quoted text, numbers, paths and flags do in any case); typos only ever
+    hit common words. `amount` below 1 makes all of it rarer.
+    """
+    keep = tuple(keep)
+    text = question.strip()
+    is_request = bool(_REQUEST.match(text)) and not text.endswith("?")
+    is_question = not is_request and (text.endswith("?") or bool(_QUESTION.match(text)))
+    ends_kept = any(text.endswith(piece) for piece in keep)
+    front = rng.random() / amount
+    starts_kept = any(text.startswith(piece) for piece in keep)
+
+    def after(opener: str) -> str:
+        joins = opener[-2:] not in (". ", "! ", "? ", ": ") or rng.random() < 0.4
+        if joins and not starts_kept and not re.match(r"I\b|I'|[A-Z]\w*[A-Z]|[A-Z][a-z]+ (?:is|are|was|has)\b", text):
+            if is_question or is_request:
+                return opener + text[:1].lower() + text[1:]
+        return opener + text
+
+    if is_question and front < 0.26:
+        clause = _indirect(text)
+        if clause is None:
+            text = after(rng.choice(OPENERS if front < 0.16 else CONTEXTS))
+        else:
+            lead = rng.choice(INDIRECT)
+            asks = re.match(r"(could|can|would|do|any|you know|might)", lead) is not None
+            lead = lead[:1].upper() + lead[1:] if rng.random() < 0.6 else lead
+            text = f"{lead}{clause}" + ("?" if asks and not ends_kept else "" if ends_kept else ".")
+            is_question = asks
+    elif is_request and front < 0.24:
+        lead = rng.choice(REQUESTS)
+        asks = re.match(r"(can|could|would|will|are|is|how)", lead) is not None
+        lead = lead[:1].upper() + lead[1:] if rng.random() < 0.6 else lead
+        body = text[:1].lower() + text[1:]
+        if lead.endswith(": "):
+            body = text
+        text = lead + body
+        if asks and text.endswith(".") and rng.random() < 0.8 and not ends_kept:
+            text = text[:-1] + "?"
+    elif front < 0.34:
+        text = after(rng.choice(OPENERS))
+    elif front < 0.41:
+        text = after(rng.choice(CONTEXTS))
+    if text[:1].islower() and not starts_kept and rng.random() < 0.5:
+        text = text[:1].upper() + text[1:]
+
+    back = rng.random() / amount
+    if back < 0.11 and text[-1:] in "?." and not ends_kept:
+        text = text[:-1] + rng.choice(CLOSERS) + text[-1]
+    elif back < 0.11 and text[-1:].isalnum() and not ends_kept:
+        text += rng.choice(CLOSERS)
+    elif back < 0.17 and text[-1:] in "?.!":
+        text += rng.choice(TAILS)
+        return careless(rng, text, keep, amount)
+    if not ends_kept or text.endswith("?"):
+        text = _end(rng, text, text.endswith("?") or is_question)
+    return careless(rng, text, keep, amount)
+
+
+# --- small words for answers
+
+
+def a_or_an(word: str) -> str:
+    return ("an " if word[:1].lower() in "aeiou" else "a ") + word
+
+
+def listed(entries: Sequence[str], last: str = "and") -> str:
+    """"a", "a and b", "a, b and c"."""
+    if len(entries) < 2:
+        return "".join(entries)
+    return ", ".join(entries[:-1]) + f" {last} " + entries[-1]
+
+
+def sentence(text: str) -> str:
+    """With a capital first letter."""
+    return text[:1].upper() + text[1:]
+
+
+# --- checks and the self-test of a topic module
+
+
+def contains(turn: int, *groups: Sequence[str] | str) -> Check:
+    """A check that of each group one alternative stands in the answer."""
+    return {"turn": turn, "kind": "contains", "all": [[group] if isinstance(group, str) else list(group) for group in groups]}
+
+
+def holds(check: Check, answer: str) -> bool:
+    """Whether a text answer passes a check of kind "contains" or "number"."""
+    if check["kind"] == "contains":
+        lower = answer.lower()
+        return all(
+            any(re.search(rf"(?<!\w){re.escape(alternative.lower())}(?!\w)", lower) for alternative in group)
+            for group in check["all"]
+        )
+    if check["kind"] == "number":
+        numbers = [float(found.replace(",", "")) for found in re.findall(r"-?\d+(?:,\d{3})*(?:\.\d+)?", answer)]
+        return any(abs(number - check["value"]) < 1e-6 for number in numbers)
+    raise ValueError(f"this self-test does not know checks of kind '{check['kind']}'")
+
+
+def self_test(generate: Callable[[random.Random, str], Conversation], samples: int = 10, rounds: int = 20000) -> None:
+    """Prints samples of both splits, proves that every reference answer passes its checks, and says how fast it is."""
+    for split in ("train", "heldout"):
+        for seed in range(samples):
+            made = generate(random.Random(f"{split} {seed}"), split)
+            print(f"--- {split}, {made.topic}")
+            for message in made.messages:
+                print(f"  {message['role']}: {message['content']}")
+            for check in made.checks:
+                print(f"  check: {check}")
+    began = time.perf_counter()
+    rng = random.Random(1)
+    checked = scored = 0
+    asked: set[str] = set()
+    answers: set[str] = set()
+    for index in range(rounds):
+        made = generate(rng, "heldout" if index % 4 == 3 else "train")
+        scored += bool(made.checks)
+        for message in made.messages:
+            assert message["content"].strip() == message["content"] and message["content"], made
+            (asked if message["role"] == "user" else answers).add(message["content"])
+        for check in made.checks:
+            message = made.messages[check["turn"]]
+            assert message["role"] == "assistant" and holds(check, message["content"]), (check, made.messages)
+            checked += 1
+    took = time.perf_counter() - began
+    again = [generate(random.Random(7), "train").messages for _ in range(2)]
+    assert again[0] == again[1], "the same seed must give the same conversation"
+    print(
+        f"\n{rounds} conversations, {rounds / took:.0f} a second with their checks; {checked} checks hold, "
+        f"{scored / rounds:.0%} of the conversations are scored; {len(asked)} different user messages, {len(answers)} answers"
+    )
+
+
+if __name__ == "__main__":
+    dice = random.Random(3)
+    for _ in range(60):
+        print(wrap(dice, dice.choice(["What is the capital of France?", "How do I install flashmoe?", "Do you like music?",
+                                      "Reverse the word \"Banana\".", "capital of Peru", "Who wrote Dracula?",
+                                      "Does flashmoe run on Linux?", "How does it work?", "Count the letters in tomato."])))
+    began = time.perf_counter()
+    for _ in range(20000):
+        wrap(dice, "What is the capital of France?")
+    print(f"{20000 / (time.perf_counter() - began):.0f} wraps a second")
