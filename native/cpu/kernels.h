@@ -1,0 +1,109 @@
+/* The arithmetic of the CPU backend, one table of functions for each instruction set.
+ *
+ * Owns: products of stored matrices with activations, attention over a run of positions, the delta rule, and the
+ * elementwise pieces. Does not own: threads, memory, which layer calls what (backend.c does).
+ *
+ * Rules for every implementation:
+ *   - Nothing allocates, locks or fails. Arguments were checked when the model was opened.
+ *   - A result depends only on its own inputs: the value for (row, token) is the same bits whatever the range of rows,
+ *     the number of tokens in the call, or the position of the token in it. Prefill therefore equals decode, and any
+ *     split over threads gives the same bits.
+ *   - Weight, scale and bias pointers have no alignment beyond one byte: they point into files as they are.
+ *   - Activations and outputs are float32, aligned to 64 bytes at the first row.
+ *   - No read past the last byte of a weight, scale or bias row range; of an x row, nothing past `ldx` floats. */
+#ifndef FM_CPU_KERNELS_H
+#define FM_CPU_KERNELS_H
+
+#include "flashmoe.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* A stored matrix [rows, cols]; scales and biases [rows, cols / group] when affine, else NULL. */
+typedef struct fm_matrix {
+    fm_format format;
+    const uint8_t *weight;
+    const uint8_t *scales;
+    const uint8_t *biases;
+} fm_matrix;
+
+/* Activations made ready for products with matrices of one order (see fm_kernels.order).
+ *   x    [n][ldx]    each row in the order that the kernel reads weights in
+ *   sums [n][ldsums] sum of x over each group of weights, for affine formats; unused otherwise */
+typedef struct fm_activations {
+    const float *x;
+    size_t ldx;
+    const float *sums;
+    size_t ldsums;
+} fm_activations;
+
+enum { FM_ATTEND_SPAN = 256 }; /* positions of one attend_span call at most */
+
+typedef struct fm_kernels {
+    const char *name; /* "c", "avx2", "avx512", "neon" */
+
+    /* Which preparation x needs for products with this format: formats that return the same order and have the same
+     * cols can share one fm_activations. Order 0 is x as it is, without sums. At most FM_ORDERS different values
+     * below FM_ORDERS. */
+    int (*order)(const fm_format *format);
+
+    /* Prepares one row: x [cols] -> out [cols rounded up to 16], sums [cols / group]. Not called for order 0. */
+    void (*prepare)(const fm_format *format, const float *x, float *out, float *sums);
+
+    /* y[t * ldy + r] = sum_c W[r, c] x[t, c] for r in [row0, row1), t in [0, n). */
+    void (*matmul)(const fm_matrix *m, uint32_t row0, uint32_t row1, const fm_activations *a, uint32_t n, float *y,
+                   size_t ldy);
+
+    /* One row of a stored matrix as float32 (embedding): out [cols]. */
+    void (*row)(const fm_matrix *m, uint32_t row, float *out);
+
+    /* Attention of `heads` query rows that share one key/value head over `len` <= FM_ATTEND_SPAN positions.
+     *   q [heads][dim], already scaled; k, v [len][dim]; out [heads][dim] unnormalised, max [heads], sum [heads]:
+     *   out_h = sum_j exp(q_h.k_j - max_h) v_j,  sum_h = sum_j exp(q_h.k_j - max_h). */
+    void (*attend_span)(const float *q, uint32_t heads, const float *k, const float *v, uint32_t len, uint32_t dim,
+                        float *out, float *max, float *sum);
+
+    /* One step of the gated delta rule for one value head (model-math: Gated DeltaNet); state [dk][dv], row-major.
+     *   S = decay * S_in;  d = beta * (v - S^T k);  S_out = S + k d^T;  o = S_out^T q.   S_in may equal S_out.
+     *   scratch [dv]. */
+    void (*delta_step)(const float *s_in, float *s_out, uint32_t dk, uint32_t dv, const float *q, const float *k,
+                       const float *v, float decay, float beta, float *o, float *scratch);
+
+    /* out = x * rsqrt(mean(x^2) + eps) * w, [n]; out may equal x. */
+    void (*rms_norm)(const float *x, const float *w, uint32_t n, float eps, float *out);
+
+    /* out = silu(gate) * up, [n]; out may equal gate or up. silu(v) = v / (1 + exp(-v)). */
+    void (*silu_mul)(const float *gate, const float *up, uint32_t n, float *out);
+
+    /* x *= sigmoid(gate), [n]. */
+    void (*sigmoid_mul)(float *x, const float *gate, uint32_t n);
+
+    /* out = w * (o * rsqrt(mean(o^2) + eps)) * silu(z), [n]: the gated norm of one value head; out may equal o. */
+    void (*gated_norm)(const float *o, const float *z, const float *w, uint32_t n, float eps, float *out);
+
+    /* Causal depthwise convolution with silu, for channels [0, channels) of n tokens in order.
+     *   u [n][ldu] new inputs; tail_in [K-1][channels] the inputs before them, oldest first; tail_out receives the
+     *   last K-1 inputs and may equal tail_in; w [K][channels] (transposed from the file, w[K-1] multiplies the
+     *   current token); out [n][ldo], not overlapping u. */
+    void (*conv_silu)(const float *u, size_t ldu, const float *tail_in, float *tail_out, const float *w,
+                      uint32_t channels, uint32_t k, uint32_t n, float *out, size_t ldo);
+
+    /* y += a * x, [n]. */
+    void (*axpy)(float a, const float *x, float *y, uint32_t n);
+
+    /* In place softmax of x [n] in float32. */
+    void (*softmax)(float *x, uint32_t n);
+} fm_kernels;
+
+enum { FM_ORDERS = 16 };
+
+/* The best table for this processor; `name` NULL chooses, otherwise that one or NULL when it cannot run here. */
+const fm_kernels *fm_kernels_find(const char *name);
+
+/* The tables, NULL where not compiled for this target. */
+extern const fm_kernels *const fm_kernels_c;
+extern const fm_kernels *const fm_kernels_avx2;
+extern const fm_kernels *const fm_kernels_avx512;
+extern const fm_kernels *const fm_kernels_neon;
+
+#endif
