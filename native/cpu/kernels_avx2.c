@@ -1,0 +1,4 @@
+/* AVX2 kernels: not written yet. */
+#include "kernels.h"
+
+const fm_kernels *const fm_kernels_avx2 = NULL;

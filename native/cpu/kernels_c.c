@@ -1,0 +1,228 @@
+/* The kernels in plain C: what the others are measured against, and what runs where no other table does.
+ *
+ * Every function is the formula of its declaration. Sums run over blocks of columns in order, each block in eight
+ * partial sums, which a compiler can vectorise without changing a bit. */
+#include "kernels.h"
+
+#include "kernels_convert.h"
+
+#include <math.h>
+#include <string.h>
+
+enum { BLOCK = 128 }; /* columns unpacked at a time: the largest group */
+
+/* ---- products ---------------------------------------------------------------------------------------------------- */
+
+static int c_order(const fm_format *f) {
+    if (f->dtype != FM_AFFINE)
+        return 0;
+    return f->group == 32 ? 1 : f->group == 64 ? 2 : 3; /* the sums differ, x does not */
+}
+
+static void c_prepare(const fm_format *f, const float *x, float *out, float *sums) {
+    memcpy(out, x, f->cols * sizeof *x);
+    for (uint32_t g = 0; g < f->cols / f->group; g++) {
+        float sum = 0;
+        for (uint32_t c = 0; c < f->group; c++)
+            sum += x[g * f->group + c];
+        sums[g] = sum;
+    }
+}
+
+/* Columns [col, col + len) of a row as float32: the weights of a float format, the integers q of an affine one, where
+ * col is a multiple of 32. */
+static void unpack(const fm_format *f, const uint8_t *row, uint32_t col, uint32_t len, float *out) {
+    if (f->dtype != FM_AFFINE) {
+        for (uint32_t i = 0; i < len; i++)
+            out[i] = fm_load_float(f->dtype, row, col + i);
+        return;
+    }
+    const uint8_t *p = row + (size_t)col / 8 * f->bits;
+    uint32_t mask = (1u << f->bits) - 1;
+    for (uint32_t i = 0; i < len; i++) {
+        uint32_t bit = i * f->bits, byte = bit / 8, shift = bit % 8;
+        uint32_t value = p[byte];
+        if (shift + f->bits > 8)
+            value |= (uint32_t)p[byte + 1] << 8;
+        out[i] = (float)(value >> shift & mask);
+    }
+}
+
+static float dot(const float *a, const float *b, uint32_t n) {
+    float partial[8] = {0};
+    uint32_t i = 0;
+    for (; i + 8 <= n; i += 8)
+        for (uint32_t j = 0; j < 8; j++)
+            partial[j] += a[i + j] * b[i + j];
+    for (uint32_t j = 0; i + j < n; j++)
+        partial[j] += a[i + j] * b[i + j];
+    return ((partial[0] + partial[4]) + (partial[1] + partial[5])) +
+           ((partial[2] + partial[6]) + (partial[3] + partial[7]));
+}
+
+static void c_matmul(const fm_matrix *m, uint32_t row0, uint32_t row1, const fm_activations *a, uint32_t n, float *y,
+                     size_t ldy) {
+    const fm_format *f = &m->format;
+    bool affine = f->dtype == FM_AFFINE;
+    uint32_t block = affine ? f->group : BLOCK;
+    for (uint32_t r = row0; r < row1; r++) {
+        for (uint32_t t = 0; t < n; t++)
+            y[t * ldy + r] = 0;
+        for (uint32_t col = 0; col < f->cols; col += block) {
+            float w[BLOCK];
+            uint32_t len = f->cols - col < block ? f->cols - col : block;
+            unpack(f, m->weight + r * fm_row_bytes(f), col, len, w);
+            if (affine) {
+                uint32_t g = col / block;
+                float scale = fm_load_float(f->scale_dtype, m->scales + r * fm_row_scale_bytes(f), g);
+                float bias = fm_load_float(f->scale_dtype, m->biases + r * fm_row_scale_bytes(f), g);
+                for (uint32_t t = 0; t < n; t++)
+                    y[t * ldy + r] += scale * dot(w, a->x + t * a->ldx + col, len) + bias * a->sums[t * a->ldsums + g];
+            } else {
+                for (uint32_t t = 0; t < n; t++)
+                    y[t * ldy + r] += dot(w, a->x + t * a->ldx + col, len);
+            }
+        }
+    }
+}
+
+static void c_row(const fm_matrix *m, uint32_t r, float *out) {
+    const fm_format *f = &m->format;
+    unpack(f, m->weight + r * fm_row_bytes(f), 0, f->cols, out);
+    if (f->dtype != FM_AFFINE)
+        return;
+    for (uint32_t c = 0; c < f->cols; c++) {
+        float scale = fm_load_float(f->scale_dtype, m->scales + r * fm_row_scale_bytes(f), c / f->group);
+        float bias = fm_load_float(f->scale_dtype, m->biases + r * fm_row_scale_bytes(f), c / f->group);
+        out[c] = scale * out[c] + bias;
+    }
+}
+
+/* ---- mixers ------------------------------------------------------------------------------------------------------ */
+
+static void c_attend_span(const float *q, uint32_t heads, const float *k, const float *v, uint32_t len, uint32_t dim,
+                          float *out, float *max, float *sum) {
+    for (uint32_t h = 0; h < heads; h++) {
+        float score[FM_ATTEND_SPAN], largest = -INFINITY, total = 0;
+        for (uint32_t j = 0; j < len; j++) {
+            score[j] = dot(q + (size_t)h * dim, k + (size_t)j * dim, dim);
+            largest = score[j] > largest ? score[j] : largest;
+        }
+        float *o = out + (size_t)h * dim;
+        memset(o, 0, dim * sizeof *o);
+        for (uint32_t j = 0; j < len; j++) {
+            float weight = expf(score[j] - largest);
+            total += weight;
+            for (uint32_t i = 0; i < dim; i++)
+                o[i] += weight * v[(size_t)j * dim + i];
+        }
+        max[h] = largest;
+        sum[h] = total;
+    }
+}
+
+static void c_delta_step(const float *s_in, float *s_out, uint32_t dk, uint32_t dv, const float *q, const float *k,
+                         const float *v, float decay, float beta, float *o, float *scratch) {
+    for (uint32_t j = 0; j < dv; j++)
+        scratch[j] = 0;
+    for (uint32_t i = 0; i < dk; i++)
+        for (uint32_t j = 0; j < dv; j++)
+            scratch[j] += decay * s_in[(size_t)i * dv + j] * k[i];
+    for (uint32_t j = 0; j < dv; j++) {
+        scratch[j] = beta * (v[j] - scratch[j]);
+        o[j] = 0;
+    }
+    for (uint32_t i = 0; i < dk; i++)
+        for (uint32_t j = 0; j < dv; j++) {
+            float s = decay * s_in[(size_t)i * dv + j] + k[i] * scratch[j];
+            s_out[(size_t)i * dv + j] = s;
+            o[j] += s * q[i];
+        }
+}
+
+static float sigmoid(float x) {
+    return 1 / (1 + expf(-x));
+}
+
+static float silu(float x) {
+    return x / (1 + expf(-x));
+}
+
+static void c_conv_silu(const float *u, size_t ldu, const float *tail_in, float *tail_out, const float *w,
+                        uint32_t channels, uint32_t k, uint32_t n, float *out, size_t ldo) {
+    /* Input number p of the sequence tail_in | u, which has k - 1 + n. */
+#define INPUT(p) ((p) < k - 1 ? tail_in + (size_t)(p) * channels : u + ((p) - (k - 1)) * ldu)
+    for (uint32_t t = 0; t < n; t++)
+        for (uint32_t c = 0; c < channels; c++) {
+            float sum = 0;
+            for (uint32_t i = 0; i < k; i++)
+                sum += w[(size_t)i * channels + c] * INPUT(t + i)[c];
+            out[t * ldo + c] = silu(sum);
+        }
+    for (uint32_t i = 0; i + 1 < k; i++) /* ascending, so in place is right */
+        memmove(tail_out + (size_t)i * channels, INPUT(n + i), channels * sizeof *tail_out);
+#undef INPUT
+}
+
+/* ---- elementwise --------------------------------------------------------------------------------------------------- */
+
+static float inverse_rms(const float *x, uint32_t n, float eps) {
+    return 1 / sqrtf(dot(x, x, n) / (float)n + eps);
+}
+
+static void c_rms_norm(const float *x, const float *w, uint32_t n, float eps, float *out) {
+    float inverse = inverse_rms(x, n, eps);
+    for (uint32_t i = 0; i < n; i++)
+        out[i] = x[i] * inverse * w[i];
+}
+
+static void c_gated_norm(const float *o, const float *z, const float *w, uint32_t n, float eps, float *out) {
+    float inverse = inverse_rms(o, n, eps);
+    for (uint32_t i = 0; i < n; i++)
+        out[i] = w[i] * (o[i] * inverse) * silu(z[i]);
+}
+
+static void c_silu_mul(const float *gate, const float *up, uint32_t n, float *out) {
+    for (uint32_t i = 0; i < n; i++)
+        out[i] = silu(gate[i]) * up[i];
+}
+
+static void c_sigmoid_mul(float *x, const float *gate, uint32_t n) {
+    for (uint32_t i = 0; i < n; i++)
+        x[i] *= sigmoid(gate[i]);
+}
+
+static void c_axpy(float a, const float *x, float *y, uint32_t n) {
+    for (uint32_t i = 0; i < n; i++)
+        y[i] += a * x[i];
+}
+
+static void c_softmax(float *x, uint32_t n) {
+    float max = -INFINITY, sum = 0;
+    for (uint32_t i = 0; i < n; i++)
+        max = x[i] > max ? x[i] : max;
+    for (uint32_t i = 0; i < n; i++) {
+        x[i] = expf(x[i] - max);
+        sum += x[i];
+    }
+    for (uint32_t i = 0; i < n; i++)
+        x[i] /= sum;
+}
+
+static const fm_kernels table = {
+    .name = "c",
+    .order = c_order,
+    .prepare = c_prepare,
+    .matmul = c_matmul,
+    .row = c_row,
+    .attend_span = c_attend_span,
+    .delta_step = c_delta_step,
+    .rms_norm = c_rms_norm,
+    .silu_mul = c_silu_mul,
+    .sigmoid_mul = c_sigmoid_mul,
+    .gated_norm = c_gated_norm,
+    .conv_silu = c_conv_silu,
+    .axpy = c_axpy,
+    .softmax = c_softmax,
+};
+const fm_kernels *const fm_kernels_c = &table;
