@@ -154,14 +154,14 @@ typedef struct fm_spec {
 
 /* ---- the memory plan --------------------------------------------------------------------------------------------- */
 
-typedef enum fm_reader { FM_READER_AUTO, FM_READER_DIRECT, FM_READER_BUFFERED } fm_reader;
+typedef enum fm_read_mode { FM_READ_AUTO, FM_READ_DIRECT, FM_READ_BUFFERED } fm_read_mode;
 
 typedef struct fm_options {
     uint64_t memory;            /* bytes, the ceiling of all model memory */
     uint32_t threads;           /* compute threads; 0: one for each core that the process may use */
     uint32_t context;           /* positions of a session; 0: as many as a small share of the budget holds */
     uint32_t experts_per_token; /* 0: as the config says */
-    fm_reader reader;
+    fm_read_mode read_mode;
     const char *kernels; /* NULL: the best for this processor; else "c", "avx2", "avx512", "neon" */
 } fm_options;
 

@@ -1,0 +1,68 @@
+/* The expert source: routed experts on demand, from a cache in memory or from the files.
+ *
+ * Owns the cache (one byte budget for all layers, in slots of one expert), what is evicted, the order of reads, and the
+ * accounting. The model above asks for experts of a layer and gets views of them; it knows nothing of files.
+ *
+ *     fm_experts_request(src, layer, ids, n)     the whole set that the layer needs; reads of misses start now
+ *     fm_experts_acquire(src, FM_ANY or i, …)    waits until one (or that one) is in memory
+ *     fm_experts_release(src, i)                 its slot may be evicted again
+ *     fm_experts_finish(src)                     after the last release, or to give up after an error
+ *
+ * Policy: least recently used, over all layers. When a request is larger than the cache, hits are pinned only as far as
+ * a window of slots stays free for reading ahead, and reads follow the order of `ids`; acquire in that order then, since
+ * FM_ANY may wait for a slot that only a release can give.
+ *
+ * One request at a time, from one thread. */
+#ifndef FM_STREAM_EXPERTS_H
+#define FM_STREAM_EXPERTS_H
+
+#include "file.h"
+
+typedef struct fm_experts fm_experts;
+
+enum { FM_ANY = -1 };
+
+/* An expert in memory: where each part (gate.weight, gate.scales, …) starts; NULL where it has none. */
+typedef struct fm_expert_view {
+    const uint8_t *part[FM_EXPERT_PARTS];
+} fm_expert_view;
+
+typedef struct fm_experts_options {
+    const fm_file *files;
+    const fm_expert_table *tables; /* [layers]; copied except for `extents`, which must stay */
+    uint32_t layers, experts;
+    uint32_t slots, slots_min; /* now, and the least that fm_experts_resize may go down to */
+    uint32_t threads;          /* of reading */
+    bool direct;
+} fm_experts_options;
+
+typedef struct fm_experts_stats {
+    uint64_t hits, misses, bytes_read;
+    double seconds_reading, seconds_waiting;
+} fm_experts_stats;
+
+/* Bytes of one slot, and of the largest staged read, for these tables. The plan counts with them. */
+uint64_t fm_experts_slot_bytes(const fm_expert_table *tables, uint32_t layers, uint64_t *staging);
+
+fm_status fm_experts_new(fm_experts **src, const fm_experts_options *options, fm_error *err);
+void fm_experts_free(fm_experts *src);
+
+/* Evicts or grows to `slots`, at most as many as it was made with. Only between requests. */
+void fm_experts_resize(fm_experts *src, uint32_t slots);
+
+/* ids: distinct. Copied. */
+void fm_experts_request(fm_experts *src, uint32_t layer, const int32_t *ids, uint32_t n);
+/* which: an index into the ids of the request, or FM_ANY for one not yet acquired. got: the index of the one in *view.
+ * wait false: returns FM_OK with *got = -1 when none is ready. */
+fm_status fm_experts_acquire(fm_experts *src, int32_t which, bool wait, int32_t *got, fm_expert_view *view,
+                             fm_error *err);
+void fm_experts_release(fm_experts *src, int32_t which);
+void fm_experts_finish(fm_experts *src);
+
+/* Reads experts that will probably be asked for into slots that nothing has pinned; never waits. Between requests or
+ * during one. */
+void fm_experts_prefetch(fm_experts *src, uint32_t layer, const int32_t *ids, uint32_t n);
+
+void fm_experts_stats_get(fm_experts *src, fm_experts_stats *stats);
+
+#endif

@@ -1,0 +1,104 @@
+#include "reader.h"
+
+#include "../base/error.h"
+#include "../base/system.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct fm_reader {
+    fm_reader_client client;
+    bool direct;
+    uint32_t threads;
+    size_t stage_bytes; /* of one thread */
+    uint8_t *staging;   /* [threads][stage_bytes] */
+    pthread_t *ids;
+    struct worker {
+        fm_reader *reader;
+        uint8_t *stage;
+    } *workers;
+};
+
+static size_t stage_bytes_of(size_t staging) {
+    /* A staged read may start and end anywhere inside its blocks. */
+    return (size_t)fm_round_up(staging, FM_DIRECT_ALIGN) + 2 * FM_DIRECT_ALIGN;
+}
+
+uint64_t fm_reader_bytes(uint32_t threads, size_t staging) { return (uint64_t)threads * stage_bytes_of(staging); }
+
+static fm_status do_read(const fm_reader *reader, const fm_read *read, uint8_t *stage, fm_error *err) {
+    if (!reader->direct || read->file->direct < 0)
+        return fm_file_read(read->file, read->offset, read->length, read->dst, err);
+    if (read->in_place)
+        return fm_file_read_direct(read->file, read->offset, read->length, read->dst, err);
+    uint8_t *at = stage + read->offset % FM_DIRECT_ALIGN;
+    fm_status status = fm_file_read_direct(read->file, read->offset, read->length, at, err);
+    if (status == FM_OK)
+        memcpy(read->dst, at, read->length);
+    return status;
+}
+
+static void *work(void *argument) {
+    struct worker *worker = argument;
+    fm_reader *reader = worker->reader;
+    fm_read read;
+    while (reader->client.next(reader->client.context, &read)) {
+        fm_error err = {0};
+        double start = fm_now();
+        fm_status status = do_read(reader, &read, worker->stage, &err);
+        reader->client.done(reader->client.context, &read, status, &err, fm_now() - start);
+    }
+    return NULL;
+}
+
+fm_status fm_reader_start(fm_reader **out, uint32_t threads, size_t staging, bool direct,
+                          const fm_reader_client *client, fm_error *err) {
+    fm_reader *reader = calloc(1, sizeof *reader);
+    if (!reader)
+        return fm_fail(err, FM_NO_MEMORY, "out of memory while starting the read threads");
+    reader->client = *client;
+    reader->direct = direct;
+    reader->stage_bytes = stage_bytes_of(staging);
+    reader->staging = fm_pages_new((size_t)threads * reader->stage_bytes);
+    reader->ids = calloc(threads, sizeof *reader->ids);
+    reader->workers = calloc(threads, sizeof *reader->workers);
+    if (!reader->staging || !reader->ids || !reader->workers) {
+        if (reader->staging)
+            fm_pages_free(reader->staging, (size_t)threads * reader->stage_bytes);
+        free(reader->ids);
+        free(reader->workers);
+        free(reader);
+        return fm_fail(err, FM_NO_MEMORY, "out of memory while starting the read threads");
+    }
+    /* The whole count, for fm_pages_free; fewer threads than asked for still serve every read. */
+    reader->threads = threads;
+    uint32_t started = 0;
+    for (; started < threads; started++) {
+        reader->workers[started] = (struct worker){reader, reader->staging + started * reader->stage_bytes};
+        if (pthread_create(&reader->ids[started], NULL, work, &reader->workers[started]) != 0)
+            break;
+        reader->workers[started].reader = reader;
+    }
+    for (uint32_t i = started; i < threads; i++)
+        reader->workers[i].reader = NULL;
+    *out = reader;
+    if (started == 0) {
+        fm_reader_stop(reader);
+        *out = NULL;
+        return fm_fail(err, FM_NO_MEMORY, "the system refused to start a read thread");
+    }
+    return FM_OK;
+}
+
+void fm_reader_stop(fm_reader *reader) {
+    if (!reader)
+        return;
+    for (uint32_t i = 0; i < reader->threads; i++)
+        if (reader->workers[i].reader)
+            pthread_join(reader->ids[i], NULL);
+    fm_pages_free(reader->staging, (size_t)reader->threads * reader->stage_bytes);
+    free(reader->ids);
+    free(reader->workers);
+    free(reader);
+}
