@@ -356,6 +356,8 @@ def wrap(rng: random.Random, question: str, keep: Iterable[str] = (), amount: fl
             text = after(rng.choice(OPENERS if front < 0.16 else CONTEXTS))
         else:
             lead = rng.choice(INDIRECT)
+            while clause.startswith("if ") and re.search("explain|underst|idea|remember|forg|asked", lead):
+                lead = rng.choice(INDIRECT)
             asks = re.match(r"(could|can|would|do|any|you know|might)", lead) is not None
             lead = lead[:1].upper() + lead[1:] if rng.random() < 0.6 else lead
             text = f"{lead}{clause}" + ("?" if asks and not ends_kept else "" if ends_kept else ".")
@@ -378,6 +380,8 @@ def wrap(rng: random.Random, question: str, keep: Iterable[str] = (), amount: fl
         text = text[:1].upper() + text[1:]
 
     back = rng.random() / amount
+    if text.endswith(".."):
+        return careless(rng, text, keep, amount)
     if back < 0.11 and text[-1:] in "?." and not ends_kept:
         text = text[:-1] + rng.choice(CLOSERS) + text[-1]
     elif back < 0.11 and text[-1:].isalnum() and not ends_kept:
@@ -391,6 +395,14 @@ def wrap(rng: random.Random, question: str, keep: Iterable[str] = (), amount: fl
 
 
 # --- small words for answers
+
+
+_GAPS = re.compile(r" +(?=[?.,!](?: |$)|$)|(?<= ) +")
+
+
+def tidy(text: str) -> str:
+    """Without the spaces that an empty alternative of a template leaves."""
+    return _GAPS.sub("", text.strip())
 
 
 def a_or_an(word: str) -> str:
