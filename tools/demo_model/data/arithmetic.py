@@ -160,7 +160,7 @@ def slots(rng: random.Random, **numbers: int) -> dict[str, str]:
 
 
 _I = re.compile(r"(?<![\w'])i(?=[ '])")
-_NEXT = re.compile(r"([.?!] )([a-z])")
+_NEXT = re.compile(r"((?<!\.m)(?<!\bSt)[.?!] )([a-z])")
 
 
 def tidy(rng: random.Random, text: str) -> str:
