@@ -1,0 +1,143 @@
+"""The demo model's tokenizer and chat format.
+
+    python -m demo_model.tokenizer OUT_DIR      # trains tokenizer.json on generated conversations
+
+Byte-level BPE with the pre-tokeniser of Qwen3.5 (digits stand alone). The chat template beside this file is the only
+place where a conversation becomes text: training renders through it as the engine does.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
+
+from .data.common import Conversation
+
+TEMPLATE = Path(__file__).with_name("chat_template.jinja")
+VOCABULARY = 4096
+SPECIAL = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
+ADDED = ["<think>", "</think>", "<tool_call>", "</tool_call>", "<tool_response>", "</tool_response>"]
+PATTERN = (
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?[\p{L}\p{M}]+|\p{N}| ?[^\s\p{L}\p{M}\p{N}]+[\r\n]*"
+    r"|\s*[\r\n]+|\s+(?!\S)|\s+"
+)
+RESERVED = re.compile("|".join(re.escape(token) for token in SPECIAL + ADDED))
+
+# How much of the loss a token carries, in hundredths.
+ANSWER, CONTEXT = 100, 10
+
+
+@cache
+def _template() -> Any:
+    environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True)
+    environment.filters["tojson"] = lambda value: json.dumps(value, ensure_ascii=False)
+    return environment.from_string(TEMPLATE.read_text())
+
+
+def plain(text: str) -> str:
+    """A text in which no token of the chat format is left: `<tool_call>` becomes `< tool_call>`."""
+    return RESERVED.sub(lambda found: "< " + found[0][1:], text)
+
+
+def _plain_message(message: dict[str, Any]) -> dict[str, Any]:
+    content = message.get("content") or ""
+    return {**message, "content": plain(content)} if "<" in content else message
+
+
+def render(messages: list[dict[str, Any]], tools: list[dict[str, Any]] | None = None, prompt: bool = False) -> str:
+    """A conversation as text; with `prompt`, the assistant's next message is opened."""
+    safe = [_plain_message(message) for message in messages]
+    return _template().render(messages=safe, tools=tools or None, add_generation_prompt=prompt)
+
+
+def train(texts: Iterator[str]) -> Tokenizer:
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.normalizer = normalizers.NFC()
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Split(Regex(PATTERN), behavior="isolated"),
+            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+        ]
+    )
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=VOCABULARY - len(SPECIAL) - len(ADDED),
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        max_token_length=20,
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator((part for text in texts for part in RESERVED.split(text)), trainer)
+    tokenizer.add_special_tokens([AddedToken(token, normalized=False, special=True) for token in SPECIAL])
+    tokenizer.add_tokens([AddedToken(token, normalized=False, special=False) for token in ADDED])
+    return tokenizer
+
+
+class Encoder:
+    """Conversations to tokens and loss weights."""
+
+    def __init__(self, path: Path | str):
+        self.tokenizer = Tokenizer.from_file(str(path))
+        self.end, self.start, self.stop = (self.tokenizer.token_to_id(token) for token in SPECIAL)
+        opening = self.tokenizer.encode("<|im_start|>assistant\n").ids
+        self.opening = np.array(opening, np.uint16)
+
+    def encode(self, conversations: list[Conversation]) -> list[tuple[np.ndarray, np.ndarray]]:
+        """(ids, weights) for each; a document ends with <|endoftext|>."""
+        texts = [render(conversation.messages, conversation.tools) + SPECIAL[0] for conversation in conversations]
+        out = []
+        for encoding in self.tokenizer.encode_batch_fast(texts):
+            ids = np.array(encoding.ids, np.uint16)
+            weight = np.full(len(ids), CONTEXT, np.uint8)
+            weight[0] = weight[-1] = 0
+            stops = np.flatnonzero(ids == self.stop)
+            starts = np.flatnonzero(ids == self.start)
+            n = len(self.opening)
+            for start, stop in zip(starts, stops, strict=True):
+                if np.array_equal(ids[start : start + n], self.opening):
+                    weight[start + n : stop + 1] = ANSWER
+            out.append((ids, weight))
+        return out
+
+    def prompt(self, messages: list[dict[str, Any]], tools: list[dict[str, Any]] | None = None) -> list[int]:
+        return self.tokenizer.encode(render(messages, tools, prompt=True)).ids
+
+    def decode(self, ids: list[int]) -> str:
+        return self.tokenizer.decode(ids, skip_special_tokens=False)
+
+
+def main() -> None:
+    from .data.mixture import Mixture
+
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--characters", type=int, default=12_000_000)
+    parser.add_argument("--seed", type=int, default=20)
+    options = parser.parse_args()
+    mixture = Mixture(options.seed)
+    total = 0
+
+    def texts() -> Iterator[str]:
+        nonlocal total
+        while total < options.characters:
+            conversation = mixture.conversation()
+            text = render(conversation.messages, conversation.tools)
+            total += len(text)
+            yield text
+
+    tokenizer = train(texts())
+    options.out.mkdir(parents=True, exist_ok=True)
+    tokenizer.save(str(options.out / "tokenizer.json"))
+    print(f"{tokenizer.get_vocab_size()} entries from {total:,} characters")
+
+
+if __name__ == "__main__":
+    main()
