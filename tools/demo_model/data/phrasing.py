@@ -220,12 +220,23 @@ _HOW_DOES = re.compile(r"how does (\S+) work\??$", re.I)
 _WHETHER = re.compile(r"(do|can|will|are|could|should) (you|i|we) (\S.*?)\??$", re.I)
 
 
+_DETERMINERS = frozenset("the a an my your his her its our their this that these those one".split())
+_LAST = frozenset("called spoken used written located made named built held found kept stored measured played born streamed like".split())
+_NO_NOUN = frozenset(
+    "for in on of about by from to with at famous known good wrong new up it you there here that this inside then true right".split())
+
+
 def _indirect(question: str) -> str | None:
     """The question as a subordinate clause: "what is X" gives "what X is". None where that is not simple."""
     if found := _WHAT_IS.match(question):
         who, verb, rest = found.groups()
-        if " " in rest or len(rest) > 2:
-            verb = {"'s": " is", "'re": " are"}.get(verb.lower(), verb.lower())
+        verb = {"'s": " is", "'re": " are"}.get(verb.lower(), verb.lower())
+        *before, last = rest.split()
+        if not before:
+            return f"{who.lower()} {rest}{verb}" if len(rest) > 2 and last not in _NO_NOUN else None
+        if last not in _NO_NOUN and (before[0].lower() in _DETERMINERS or rest[0].isupper()):
+            if last in _LAST:
+                return f"{who.lower()} {' '.join(before)}{verb} {last}"
             return f"{who.lower()} {rest}{verb}"
     if found := _HOW_DOES.match(question):
         return f"how {found[1]} works"
