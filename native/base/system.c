@@ -1,8 +1,8 @@
+#include "system.h"
+
 #if defined(__linux__)
-#define _GNU_SOURCE
 #include <sched.h>
 #endif
-#include "system.h"
 
 #include <sys/mman.h>
 #include <time.h>

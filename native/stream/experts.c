@@ -403,7 +403,16 @@ void fm_experts_finish(fm_experts *src) {
 
 void fm_experts_prefetch(fm_experts *src, uint32_t layer, const int32_t *ids, uint32_t n) {
     pthread_mutex_lock(&src->lock);
-    for (uint32_t i = 0; i < n; i++)
+    /* What is here already must not be evicted by what is not. */
+    for (uint32_t i = 0; i < n; i++) {
+        int32_t index = *where(src, layer, ids[i]);
+        if (index != NONE && src->slots[index].state == READY && src->slots[index].pins == 0) {
+            lru_remove(src, index);
+            lru_append(src, index);
+        }
+    }
+    uint32_t most = src->o.slots / 2;
+    for (uint32_t i = 0; i < n && src->reading < most; i++)
         if (*where(src, layer, ids[i]) == NONE && start_read(src, layer, ids[i]) == NONE)
             break;
     pthread_mutex_unlock(&src->lock);

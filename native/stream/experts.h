@@ -31,8 +31,8 @@ typedef struct fm_experts_options {
     const fm_file *files;
     const fm_expert_table *tables; /* [layers]; copied except for `extents`, which must stay */
     uint32_t layers, experts;
-    uint32_t slots, slots_min; /* now, and the least that fm_experts_resize may go down to */
-    uint32_t threads;          /* of reading */
+    uint32_t slots;   /* the most there will be */
+    uint32_t threads; /* of reading */
     bool direct;
 } fm_experts_options;
 

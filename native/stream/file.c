@@ -1,6 +1,3 @@
-#if defined(__linux__)
-#define _GNU_SOURCE /* O_DIRECT */
-#endif
 #include "file.h"
 
 #include "../base/error.h"

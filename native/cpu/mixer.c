@@ -1,0 +1,278 @@
+/* The mixers: x += mixer(N1(x)). The equations are those of docs/architecture.md, one helper a step. Products run over a
+ * chunk of tokens at once; attention and the delta rule go token by token, so that a token's result does not depend on
+ * how the prompt was cut. */
+#include "cpu.h"
+
+#include <math.h>
+#include <string.h>
+
+/* ---- gated full attention ------------------------------------------------------------------------------------------ */
+
+typedef struct attention {
+    fm_backend *b;
+    const fm_layer *layer;
+    fm_state *state;
+    uint32_t index;    /* of the layer */
+    uint32_t position; /* of the chunk's first token */
+    uint32_t n;
+    uint32_t group;  /* query heads of a key/value head */
+    uint32_t spans;  /* of the one token in decode */
+} attention;
+
+/* NeoX rotation of the first rope_dim dimensions, by position. */
+static void rotate(const fm_backend *b, float *head, uint32_t position) {
+    uint32_t half = b->config.rope_dim / 2;
+    for (uint32_t j = 0; j < half; j++) {
+        float angle = (float)position * b->inv_freq[j];
+        float cosine = cosf(angle), sine = sinf(angle);
+        float x1 = head[j], x2 = head[half + j];
+        head[j] = x1 * cosine - x2 * sine;
+        head[half + j] = x2 * cosine + x1 * sine;
+    }
+}
+
+/* Norm and rotation of the keys and queries of one token and key/value head; keys and values enter the cache. */
+static void place_one(void *context, uint32_t task, uint32_t thread) {
+    (void)thread;
+    const attention *a = context;
+    fm_backend *b = a->b;
+    const fm_config *c = &b->config;
+    fm_scratch *s = &b->scratch;
+    uint32_t t = task / c->kv_heads, j = task % c->kv_heads, dim = c->head_dim, position = a->position + t;
+    size_t at = ((size_t)t * c->kv_heads + j) * dim;
+
+    float *key = fm_state_keys(a->state, a->index, j) + (size_t)position * dim;
+    b->kernels->rms_norm(s->k + at, a->layer->k_norm, dim, c->norm_eps, key);
+    rotate(b, key, position);
+    memcpy(fm_state_values(a->state, a->index, j) + (size_t)position * dim, s->v + at, dim * sizeof(float));
+
+    float scale = 1.0f / sqrtf((float)dim);
+    for (uint32_t g = 0; g < a->group; g++) {
+        uint32_t head = j * a->group + g;
+        float *q = s->qn + ((size_t)t * c->heads + head) * dim;
+        b->kernels->rms_norm(s->qg + ((size_t)t * c->heads + head) * 2 * dim, a->layer->q_norm, dim, c->norm_eps, q);
+        rotate(b, q, position);
+        for (uint32_t d = 0; d < dim; d++)
+            q[d] *= scale;
+    }
+}
+
+/* A partial result over one span of positions: out [group][dim] unnormalised, max [group], sum [group]. */
+typedef struct partial {
+    float *out, *max, *sum;
+} partial;
+
+static partial partial_at(const attention *a, size_t index) {
+    float *p = a->b->scratch.spans + index * a->b->scratch.spans_of_thread;
+    uint32_t dim = a->b->config.head_dim;
+    return (partial){p, p + (size_t)a->group * dim, p + (size_t)a->group * (dim + 1)};
+}
+
+static void attend(const attention *a, uint32_t t, uint32_t j, uint32_t span, partial p) {
+    const fm_config *c = &a->b->config;
+    uint32_t first = span * FM_ATTEND_SPAN, len = a->position + t + 1 - first;
+    if (len > FM_ATTEND_SPAN)
+        len = FM_ATTEND_SPAN;
+    size_t at = (size_t)first * c->head_dim;
+    const float *q = a->b->scratch.qn + ((size_t)t * c->heads + (size_t)j * a->group) * c->head_dim;
+    a->b->kernels->attend_span(q, a->group, fm_state_keys(a->state, a->index, j) + at,
+                               fm_state_values(a->state, a->index, j) + at, len, c->head_dim, p.out, p.max, p.sum);
+}
+
+/* Adds a span's partial result to the sum over the spans before it, in order. */
+static void merge(const attention *a, partial total, partial p) {
+    uint32_t dim = a->b->config.head_dim;
+    for (uint32_t g = 0; g < a->group; g++) {
+        float max = fmaxf(total.max[g], p.max[g]);
+        float before = expf(total.max[g] - max), now = expf(p.max[g] - max);
+        float *sum = total.out + (size_t)g * dim;
+        const float *out = p.out + (size_t)g * dim;
+        for (uint32_t d = 0; d < dim; d++)
+            sum[d] = sum[d] * before + out[d] * now;
+        total.sum[g] = total.sum[g] * before + p.sum[g] * now;
+        total.max[g] = max;
+    }
+}
+
+/* mixed = attention / sum * sigmoid(gate), for the heads of one key/value head. */
+static void finish(const attention *a, uint32_t t, uint32_t j, partial total) {
+    const fm_config *c = &a->b->config;
+    uint32_t dim = c->head_dim;
+    for (uint32_t g = 0; g < a->group; g++) {
+        size_t head = (size_t)t * c->heads + (size_t)j * a->group + g;
+        float *out = a->b->scratch.mixed + head * dim;
+        float share = 1.0f / total.sum[g];
+        for (uint32_t d = 0; d < dim; d++)
+            out[d] = total.out[(size_t)g * dim + d] * share;
+        a->b->kernels->sigmoid_mul(out, a->b->scratch.qg + head * 2 * dim + dim, dim);
+    }
+}
+
+/* Decode: spans of one token are shared out, then merged in order. */
+static void attend_span_one(void *context, uint32_t task, uint32_t thread) {
+    (void)thread;
+    const attention *a = context;
+    attend(a, 0, task / a->spans, task % a->spans, partial_at(a, task));
+}
+
+static void merge_spans(const attention *a) {
+    for (uint32_t j = 0; j < a->b->config.kv_heads; j++) {
+        partial total = partial_at(a, (size_t)j * a->spans);
+        for (uint32_t span = 1; span < a->spans; span++)
+            merge(a, total, partial_at(a, (size_t)j * a->spans + span));
+        finish(a, 0, j, total);
+    }
+}
+
+/* Prefill: one token and key/value head, span by span, in the same order as in decode. The first span's result is
+ * kept in the token's own part of `mixed`, the others in the thread's. */
+static void attend_token_one(void *context, uint32_t task, uint32_t thread) {
+    const attention *a = context;
+    const fm_config *c = &a->b->config;
+    uint32_t t = task / c->kv_heads, j = task % c->kv_heads;
+    partial p = partial_at(a, thread);
+    float *max = p.sum + a->group;
+    partial total = {a->b->scratch.mixed + ((size_t)t * c->heads + (size_t)j * a->group) * c->head_dim, max,
+                     max + a->group};
+    uint32_t spans = fm_attention_spans(a->position + t + 1);
+    attend(a, t, j, 0, total);
+    for (uint32_t span = 1; span < spans; span++) {
+        attend(a, t, j, span, p);
+        merge(a, total, p);
+    }
+    finish(a, t, j, total);
+}
+
+static void full_attention(attention *a) {
+    fm_backend *b = a->b;
+    fm_scratch *s = &b->scratch;
+    const fm_config *c = &b->config;
+    const fm_layer *l = a->layer;
+    uint32_t query = c->heads * c->head_dim, kv = c->kv_heads * c->head_dim;
+
+    fm_prepared rows = fm_prepare_rows(s->norm, c->hidden, a->n, c->hidden);
+    fm_product products[] = {
+        {&l->q, fm_prepared_for(b, &rows, &l->q.format), a->n, s->qg, 2 * query},
+        {&l->k, fm_prepared_for(b, &rows, &l->k.format), a->n, s->k, kv},
+        {&l->v, fm_prepared_for(b, &rows, &l->v.format), a->n, s->v, kv},
+    };
+    fm_products_run(b, products, 3);
+    fm_pool_run(b->pool, a->n * c->kv_heads, place_one, a);
+    if (a->n == 1) {
+        fm_pool_run(b->pool, c->kv_heads * a->spans, attend_span_one, a);
+        merge_spans(a);
+    } else {
+        fm_pool_run(b->pool, a->n * c->kv_heads, attend_token_one, a);
+    }
+    rows = fm_prepare_rows(s->mixed, query, a->n, query);
+    fm_products_run(b, &(fm_product){&l->o, fm_prepared_for(b, &rows, &l->o.format), a->n, s->delta, c->hidden}, 1);
+}
+
+/* ---- Gated DeltaNet ---------------------------------------------------------------------------------------------- */
+
+typedef struct delta_net {
+    fm_backend *b;
+    const fm_layer *layer;
+    const struct fm_recurrent *from; /* the state before the chunk */
+    const struct fm_recurrent *to;   /* and after it; may be the same */
+    uint32_t n;
+} delta_net;
+
+static void conv_one(void *context, uint32_t block, uint32_t thread) {
+    (void)thread;
+    const delta_net *d = context;
+    const fm_config *c = &d->b->config;
+    fm_scratch *s = &d->b->scratch;
+    uint32_t channels = fm_linear_channels(c), first = block * FM_CONV_BLOCK, k = c->conv_kernel;
+    uint32_t width = channels - first < FM_CONV_BLOCK ? channels - first : FM_CONV_BLOCK;
+    d->b->kernels->conv_silu(s->u + first, channels, d->from->tail + (size_t)first * (k - 1),
+                             d->to->tail + (size_t)first * (k - 1), d->layer->conv + (size_t)first * k, width, k, d->n,
+                             s->conv + first, channels);
+}
+
+/* out = x * rsqrt(sum(x^2) + 1e-6) * scale */
+static void l2_norm(const float *x, uint32_t n, float scale, float *out) {
+    float sum = 0;
+    for (uint32_t i = 0; i < n; i++)
+        sum += x[i] * x[i];
+    float factor = scale / sqrtf(sum + 1e-6f);
+    for (uint32_t i = 0; i < n; i++)
+        out[i] = x[i] * factor;
+}
+
+static float softplus(float x) { return x > 20.0f ? x : log1pf(expf(x)); }
+
+/* One value head through all tokens of the chunk: delta rule, gated norm. */
+static void delta_one(void *context, uint32_t head, uint32_t thread) {
+    const delta_net *d = context;
+    fm_backend *b = d->b;
+    const fm_config *c = &b->config;
+    fm_scratch *s = &b->scratch;
+    uint32_t dk = c->linear_key_dim, dv = c->linear_value_dim, value_heads = c->linear_value_heads;
+    uint32_t key_width = c->linear_key_heads * dk, channels = fm_linear_channels(c);
+    uint32_t key_head = head / (value_heads / c->linear_key_heads);
+    size_t padded = (dk + 15) / 16 * 16;
+    float *q = s->vectors + thread * s->vectors_of_thread, *k = q + padded, *rest = k + padded;
+    size_t state = (size_t)head * dk * dv;
+    const float *from = d->from->s + state;
+    float *to = d->to->s + state;
+    for (uint32_t t = 0; t < d->n; t++, from = to) {
+        const float *mixed = s->conv + (size_t)t * channels;
+        l2_norm(mixed + (size_t)key_head * dk, dk, 1.0f / sqrtf((float)dk), q);
+        l2_norm(mixed + key_width + (size_t)key_head * dk, dk, 1.0f, k);
+        size_t at = (size_t)t * value_heads + head;
+        float beta = 1.0f / (1.0f + expf(-s->b[at]));
+        float decay = expf(d->layer->decay[head] * softplus(s->a[at] + d->layer->dt_bias[head]));
+        float *out = s->mixed + at * dv;
+        b->kernels->delta_step(from, to, dk, dv, q, k, mixed + 2 * (size_t)key_width + (size_t)head * dv, decay, beta,
+                               out, rest);
+        b->kernels->gated_norm(out, s->z + at * dv, d->layer->linear_norm, dv, c->norm_eps, out);
+    }
+}
+
+static void gated_delta_net(delta_net *d) {
+    fm_backend *b = d->b;
+    fm_scratch *s = &b->scratch;
+    const fm_config *c = &b->config;
+    const fm_layer *l = d->layer;
+    uint32_t channels = fm_linear_channels(c), value = c->linear_value_heads * c->linear_value_dim;
+
+    fm_prepared rows = fm_prepare_rows(s->norm, c->hidden, d->n, c->hidden);
+    fm_product products[] = {
+        {&l->in_qkv, fm_prepared_for(b, &rows, &l->in_qkv.format), d->n, s->u, channels},
+        {&l->in_z, fm_prepared_for(b, &rows, &l->in_z.format), d->n, s->z, value},
+        {&l->in_a, fm_prepared_for(b, &rows, &l->in_a.format), d->n, s->a, c->linear_value_heads},
+        {&l->in_b, fm_prepared_for(b, &rows, &l->in_b.format), d->n, s->b, c->linear_value_heads},
+    };
+    fm_products_run(b, products, 4);
+    fm_pool_run(b->pool, (channels + FM_CONV_BLOCK - 1) / FM_CONV_BLOCK, conv_one, d);
+    fm_pool_run(b->pool, c->linear_value_heads, delta_one, d);
+    rows = fm_prepare_rows(s->mixed, value, d->n, value);
+    fm_products_run(b, &(fm_product){&l->out, fm_prepared_for(b, &rows, &l->out.format), d->n, s->delta, c->hidden}, 1);
+}
+
+/* ---- both ----------------------------------------------------------------------------------------------------------- */
+
+bool fm_cpu_mixer(fm_backend *b, uint32_t index, fm_state *state, uint32_t position, uint32_t n, fm_poll poll,
+                  void *poll_context) {
+    const fm_layer *layer = &b->weights.layers[index];
+    uint32_t hidden = b->config.hidden, chunk = b->plan.chunk, pending = state->current ^ 1;
+    for (uint32_t first = 0; first < n; first += chunk) {
+        uint32_t count = n - first < chunk ? n - first : chunk;
+        float *x = b->scratch.x + (size_t)first * hidden;
+        fm_norm_rows(b, x, hidden, layer->input_norm, count, b->scratch.norm, hidden);
+        if (layer->full) {
+            attention a = {b, layer, state, index, position + first, count, b->config.heads / b->config.kv_heads,
+                           fm_attention_spans(position + first + 1)};
+            full_attention(&a);
+        } else {
+            const struct fm_recurrent *to = &state->recurrent[pending][index];
+            delta_net d = {b, layer, first == 0 ? &state->recurrent[state->current][index] : to, to, count};
+            gated_delta_net(&d);
+        }
+        fm_add_rows(b, x, b->scratch.delta, count);
+        if (poll && poll(poll_context))
+            return false;
+    }
+    return true;
+}

@@ -1,0 +1,99 @@
+#include "cpu.h"
+
+#include <string.h>
+
+fm_prepared fm_prepare_rows(const float *x, size_t ld, uint32_t n, uint32_t cols) {
+    return (fm_prepared){.x = x, .ld = ld, .n = n, .cols = cols};
+}
+
+typedef struct prepare_task {
+    fm_backend *b;
+    const fm_prepared *rows;
+    const fm_format *format;
+    int order;
+} prepare_task;
+
+static void prepare_one(void *context, uint32_t row, uint32_t thread) {
+    (void)thread;
+    const prepare_task *t = context;
+    fm_scratch *s = &t->b->scratch;
+    t->b->kernels->prepare(t->format, t->rows->x + row * t->rows->ld, s->prepared[t->order] + row * s->prepared_ld,
+                           s->sums[t->order] + row * s->sums_ld);
+}
+
+/* The rows in the order that this format wants, prepared at the first request. */
+fm_activations fm_prepared_for(fm_backend *b, fm_prepared *rows, const fm_format *format) {
+    int order = b->kernels->order(format);
+    if (order == 0)
+        return (fm_activations){rows->x, rows->ld, NULL, 0};
+    fm_scratch *s = &b->scratch;
+    if (!(rows->ready & 1u << order)) {
+        fm_pool_run(b->pool, rows->n, prepare_one, &(prepare_task){b, rows, format, order});
+        rows->ready |= 1u << order;
+    }
+    return (fm_activations){s->prepared[order], s->prepared_ld, s->sums[order], s->sums_ld};
+}
+
+/* A region of several products is cut into runs of rows of about equal work. */
+typedef struct products_task {
+    fm_backend *b;
+    const fm_product *products;
+    uint32_t count, step;
+} products_task;
+
+static uint32_t runs_of(uint32_t rows, uint32_t step) { return (rows + step - 1) / step; }
+
+static void product_one(void *context, uint32_t task, uint32_t thread) {
+    (void)thread;
+    const products_task *t = context;
+    const fm_product *p = t->products;
+    while (task >= runs_of(p->m->format.rows, t->step)) {
+        task -= runs_of(p->m->format.rows, t->step);
+        p++;
+    }
+    uint32_t first = task * t->step, last = first + t->step;
+    if (last > p->m->format.rows)
+        last = p->m->format.rows;
+    t->b->kernels->matmul(p->m, first, last, &p->a, p->n, p->y, p->ldy);
+}
+
+void fm_products_run(fm_backend *b, const fm_product *products, uint32_t count) {
+    /* Enough runs that an unlucky thread holds up little, few enough that drawing them costs nothing. */
+    enum { RUNS_OF_THREAD = 6, ROWS_LEAST = 16 };
+    uint64_t rows = 0;
+    for (uint32_t i = 0; i < count; i++)
+        rows += products[i].m->format.rows;
+    uint64_t step = rows / (RUNS_OF_THREAD * fm_pool_threads(b->pool));
+    step = (step + ROWS_LEAST - 1) / ROWS_LEAST * ROWS_LEAST;
+    products_task t = {b, products, count, step < ROWS_LEAST ? ROWS_LEAST : (uint32_t)step};
+    uint32_t runs = 0;
+    for (uint32_t i = 0; i < count; i++)
+        runs += runs_of(products[i].m->format.rows, t.step);
+    fm_pool_run(b->pool, runs, product_one, &t);
+}
+
+typedef struct norm_task {
+    fm_backend *b;
+    const float *x, *w;
+    size_t ldx, ldo;
+    float *out;
+} norm_task;
+
+static void norm_one(void *context, uint32_t row, uint32_t thread) {
+    (void)thread;
+    const norm_task *t = context;
+    t->b->kernels->rms_norm(t->x + row * t->ldx, t->w, t->b->config.hidden, t->b->config.norm_eps,
+                            t->out + row * t->ldo);
+}
+
+/* out_t = N1(w, x_t) for n rows of the hidden size. */
+void fm_norm_rows(fm_backend *b, const float *x, size_t ldx, const float *w, uint32_t n, float *out, size_t ldo) {
+    fm_pool_run(b->pool, n, norm_one, &(norm_task){b, x, w, ldx, ldo, out});
+}
+
+/* x += delta for n rows of the hidden size. */
+void fm_add_rows(fm_backend *b, float *x, const float *delta, uint32_t n) {
+    for (uint32_t t = 0; t < n; t++)
+        b->kernels->axpy(1.0f, delta + (size_t)t * b->config.hidden, x + (size_t)t * b->config.hidden,
+                         b->config.hidden);
+}

@@ -1,0 +1,92 @@
+#include "cpu.h"
+
+#include "../base/system.h"
+
+#include <string.h>
+
+/* Hands out pieces of `memory`, or only counts them when it is NULL. */
+typedef struct carver {
+    uint8_t *memory;
+    uint64_t at;
+} carver;
+
+static float *carve(carver *c, uint64_t floats) {
+    float *p = c->memory ? (float *)(c->memory + c->at) : NULL;
+    c->at += fm_round_up(floats * sizeof(float), FM_LINE);
+    return p;
+}
+
+static uint32_t larger(uint32_t a, uint32_t b) { return a > b ? a : b; }
+
+uint32_t fm_attention_spans(uint32_t positions) { return (positions + FM_ATTEND_SPAN - 1) / FM_ATTEND_SPAN; }
+
+static uint32_t orders_needed(const fm_table *table, const fm_kernels *kernels) {
+    uint32_t orders = 0;
+    for (int32_t l = -1; l < (int32_t)table->config.layers; l++)
+        for (int role = 0; role < FM_ROLES; role++) {
+            const fm_tensor *t = fm_table_tensor(table, (fm_role)role, l);
+            if (t->weight.length)
+                orders |= 1u << kernels->order(&t->format);
+        }
+    for (uint32_t l = 0; l < table->config.layers; l++)
+        for (int m = 0; m < FM_EXPERT_MATRICES; m++)
+            orders |= 1u << kernels->order(&table->experts[l].matrix[m]);
+    return orders & ~1u; /* order 0 is x itself */
+}
+
+uint64_t fm_scratch_layout(fm_scratch *s, const fm_table *table, const fm_plan *plan, const fm_kernels *kernels,
+                           uint8_t *memory) {
+    const fm_config *c = &table->config;
+    memset(s, 0, sizeof *s);
+    carver m = {memory, 0};
+    uint64_t sweep = plan->sweep, chunk = plan->chunk;
+    uint64_t rows = larger(plan->chunk, plan->experts_per_token);
+    uint32_t query = c->heads * c->head_dim, value = c->linear_value_heads * c->linear_value_dim;
+    uint32_t channels = fm_linear_channels(c);
+
+    s->x = carve(&m, sweep * c->hidden);
+    s->h = carve(&m, sweep * c->hidden);
+    s->y = carve(&m, sweep * c->hidden);
+
+    uint32_t widest = larger(larger(c->hidden, larger(query, value)), larger(c->moe_inner, c->shared_inner));
+    s->prepared_ld = (size_t)fm_round_up(widest, 16);
+    s->sums_ld = (size_t)fm_round_up(widest / 32 + 1, 16);
+    s->orders = orders_needed(table, kernels);
+    for (int o = 1; o < FM_ORDERS; o++)
+        if (s->orders & 1u << o) {
+            s->prepared[o] = carve(&m, rows * s->prepared_ld);
+            s->sums[o] = carve(&m, rows * s->sums_ld);
+        }
+
+    s->norm = carve(&m, chunk * c->hidden);
+    s->delta = carve(&m, chunk * c->hidden);
+    /* The two kinds of mixer never run at once. */
+    carver full = m, linear = m;
+    s->qg = carve(&full, chunk * 2 * query);
+    s->qn = carve(&full, chunk * query);
+    s->k = carve(&full, chunk * c->kv_heads * c->head_dim);
+    s->v = carve(&full, chunk * c->kv_heads * c->head_dim);
+    /* A partial result, and the maximum and sum of a running total beside it. */
+    uint64_t span = (uint64_t)c->heads / c->kv_heads * (c->head_dim + 4);
+    uint64_t pieces = (uint64_t)c->kv_heads * fm_attention_spans(plan->context);
+    s->spans_of_thread = (size_t)fm_round_up(span, 16);
+    s->spans = carve(&full, (pieces > plan->threads ? pieces : plan->threads) * s->spans_of_thread);
+    s->u = carve(&linear, chunk * channels);
+    s->conv = carve(&linear, chunk * channels);
+    s->z = carve(&linear, chunk * value);
+    s->a = carve(&linear, chunk * c->linear_value_heads);
+    s->b = carve(&linear, chunk * c->linear_value_heads);
+    m.at = full.at > linear.at ? full.at : linear.at;
+    s->mixed = carve(&m, chunk * larger(query, value));
+    s->vectors_of_thread = (size_t)(2 * fm_round_up(c->linear_key_dim, 16) + fm_round_up(c->linear_value_dim, 16));
+    s->vectors = carve(&m, plan->threads * s->vectors_of_thread);
+
+    s->router = carve(&m, chunk * c->experts);
+    s->shared_gate = carve(&m, chunk * c->shared_inner);
+    s->shared_up = carve(&m, chunk * c->shared_inner);
+    s->shared_scale = carve(&m, chunk);
+    s->gate = carve(&m, rows * c->moe_inner);
+    s->up = carve(&m, rows * c->moe_inner);
+    s->out = carve(&m, rows * c->hidden);
+    return m.at;
+}

@@ -1,0 +1,217 @@
+/* The pass of a block of tokens through the model:
+ *
+ *     x = embed(tokens)
+ *     for each layer:   x = x + mixer(N1(x))
+ *                       x = x + moe(N1(x))
+ *     logits = head(N1(x))
+ *
+ * A block of one token is decode, anything more is prefill: the whole block goes through a layer before the next, and
+ * every expert that any of its tokens chose is read at most once. */
+#include "model.h"
+
+#include "../base/error.h"
+#include "../base/system.h"
+
+#include <string.h>
+
+/* Experts of one backend call: enough that small jobs share a parallel region. */
+enum { BATCH = 32 };
+/* Progress is reported at most this often, in seconds. */
+#define REPORT_EVERY 0.05
+
+/* ---- routing, turned around ------------------------------------------------------------------------------------- */
+
+static uint8_t *carve(uint8_t *memory, uint64_t *at, uint64_t bytes) {
+    uint8_t *p = memory ? memory + *at : NULL;
+    *at += fm_round_up(bytes, FM_LINE);
+    return p;
+}
+
+static uint64_t layout(fm_routing *r, const fm_config *c, const fm_plan *plan, uint8_t *memory) {
+    uint64_t pairs = (uint64_t)plan->sweep * plan->experts_per_token, at = 0;
+    r->ids = (int32_t *)carve(memory, &at, pairs * sizeof *r->ids);
+    r->weights = (float *)carve(memory, &at, pairs * sizeof *r->weights);
+    r->tokens = (int32_t *)carve(memory, &at, pairs * sizeof *r->tokens);
+    r->token_weights = (float *)carve(memory, &at, pairs * sizeof *r->token_weights);
+    r->first = (uint32_t *)carve(memory, &at, (c->experts + 1) * sizeof *r->first);
+    r->distinct = (int32_t *)carve(memory, &at, c->experts * sizeof *r->distinct);
+    r->all = (int32_t *)carve(memory, &at, c->experts * sizeof *r->all);
+    return at;
+}
+
+uint64_t fm_routing_bytes(const fm_config *c, const fm_plan *plan) {
+    fm_routing ignored;
+    return layout(&ignored, c, plan, NULL);
+}
+
+fm_status fm_routing_new(fm_routing *r, const fm_config *c, const fm_plan *plan, fm_error *err) {
+    r->bytes = fm_routing_bytes(c, plan);
+    r->memory = fm_pages_new((size_t)r->bytes);
+    if (!r->memory)
+        return fm_fail(err, FM_NO_MEMORY, "the system refused %llu bytes for routing", (unsigned long long)r->bytes);
+    layout(r, c, plan, r->memory);
+    for (uint32_t e = 0; e < c->experts; e++)
+        r->all[e] = (int32_t)e;
+    return FM_OK;
+}
+
+void fm_routing_free(fm_routing *r) {
+    if (r->memory)
+        fm_pages_free(r->memory, (size_t)r->bytes);
+    r->memory = NULL;
+}
+
+/* Groups the tokens by expert; returns how many experts have any. */
+static uint32_t group_by_expert(fm_routing *r, uint32_t experts, uint32_t n, uint32_t k) {
+    memset(r->first, 0, (experts + 1) * sizeof *r->first);
+    for (uint32_t i = 0; i < n * k; i++)
+        r->first[r->ids[i] + 1]++;
+    uint32_t distinct = 0;
+    for (uint32_t e = 0; e < experts; e++) {
+        if (r->first[e + 1])
+            r->distinct[distinct++] = (int32_t)e;
+        r->first[e + 1] += r->first[e];
+    }
+    for (uint32_t i = 0; i < n * k; i++) {
+        uint32_t at = r->first[r->ids[i]]++;
+        r->tokens[at] = (int32_t)(i / k);
+        r->token_weights[at] = r->weights[i];
+    }
+    for (uint32_t e = experts; e > 0; e--)
+        r->first[e] = r->first[e - 1];
+    r->first[0] = 0;
+    return distinct;
+}
+
+/* ---- progress and cancelling -------------------------------------------------------------------------------------- */
+
+static bool stopped(void *context) {
+    fm_session *s = context;
+    double now;
+    if (s->progress && (now = fm_now()) >= s->progress_next) {
+        s->progress_next = now + REPORT_EVERY;
+        if (s->progress(s->progress_context, s->progress_done, s->progress_total))
+            atomic_store(&s->cancelled, true);
+    }
+    return atomic_load(&s->cancelled);
+}
+
+static fm_status cancelled(fm_error *err) { return fm_fail(err, FM_CANCELLED, "the call was cancelled"); }
+
+/* ---- the MoE of a layer -------------------------------------------------------------------------------------------- */
+
+/* Decode: the token's k experts in the order in which they are there, hits first. */
+static fm_status experts_of_token(fm_session *s, uint32_t layer, fm_error *err) {
+    fm_model *m = s->model;
+    static const int32_t token = 0;
+    static const float unit = 1.0f;
+    uint32_t k = m->plan.experts_per_token;
+    for (uint32_t done = 0; done < k;) {
+        fm_expert_job jobs[BATCH];
+        int32_t which[BATCH];
+        uint32_t count = 0;
+        while (count < BATCH && done + count < k) {
+            fm_status status =
+                fm_experts_acquire(m->experts, FM_ANY, count == 0, &which[count], &jobs[count].view, err);
+            if (status != FM_OK)
+                return status;
+            if (which[count] < 0)
+                break;
+            jobs[count].tokens = &token;
+            jobs[count].weights = &unit;
+            jobs[count].n = 1;
+            jobs[count].place = (uint32_t)which[count];
+            count++;
+        }
+        m->ops->experts(m->backend, layer, 1, jobs, count);
+        for (uint32_t i = 0; i < count; i++)
+            fm_experts_release(m->experts, which[i]);
+        done += count;
+    }
+    return FM_OK;
+}
+
+/* Prefill: every expert that some token chose, in ascending order, each on all of its tokens. Experts that are already
+ * there share a call. */
+static fm_status experts_of_block(fm_session *s, uint32_t layer, uint32_t n, uint32_t distinct, fm_error *err) {
+    fm_model *m = s->model;
+    const fm_routing *r = &m->routing;
+    for (uint32_t done = 0; done < distinct;) {
+        fm_expert_job jobs[BATCH];
+        uint32_t acquired = 0, count = 0, rows = 0;
+        while (count < BATCH && done + acquired < distinct && rows < m->plan.chunk) {
+            uint32_t expert = (uint32_t)r->distinct[done + acquired];
+            uint32_t at = r->first[expert], end = r->first[expert + 1];
+            if (acquired && rows + end - at > m->plan.chunk)
+                break;
+            int32_t got;
+            fm_expert_view view;
+            fm_status status =
+                fm_experts_acquire(m->experts, (int32_t)(done + acquired), acquired == 0, &got, &view, err);
+            if (status != FM_OK)
+                return status;
+            if (got < 0)
+                break;
+            acquired++;
+            rows += end - at;
+            /* More tokens than one product takes: in pieces, while the expert is here. */
+            while (at < end) {
+                if (count == BATCH) {
+                    m->ops->experts(m->backend, layer, n, jobs, count);
+                    count = 0;
+                }
+                uint32_t piece = end - at < m->plan.chunk ? end - at : m->plan.chunk;
+                jobs[count++] = (fm_expert_job){view, r->tokens + at, r->token_weights + at, piece, 0};
+                at += piece;
+            }
+        }
+        m->ops->experts(m->backend, layer, n, jobs, count);
+        for (uint32_t i = 0; i < acquired; i++)
+            fm_experts_release(m->experts, (int32_t)(done + i));
+        done += acquired;
+        if (stopped(s))
+            return cancelled(err);
+    }
+    return FM_OK;
+}
+
+static fm_status moe(fm_session *s, uint32_t layer, uint32_t n, fm_error *err) {
+    fm_model *m = s->model;
+    fm_routing *r = &m->routing;
+    const fm_config *c = &m->table->config;
+    uint32_t k = m->plan.experts_per_token;
+    m->ops->route(m->backend, layer, n, r->ids, r->weights);
+    uint32_t distinct = n == 1 ? k : group_by_expert(r, c->experts, n, k);
+    fm_experts_request(m->experts, layer, n == 1 ? r->ids : r->distinct, distinct);
+    m->ops->shared(m->backend, layer, n); /* while misses are read */
+    fm_status status =
+        n == 1 ? experts_of_token(s, layer, err) : experts_of_block(s, layer, n, distinct, err);
+    fm_experts_finish(m->experts);
+    if (status != FM_OK)
+        return status;
+    m->ops->combine(m->backend, layer, n, r->weights);
+    /* A long block will want nearly every expert of the next layer too: keep the disk busy during its mixer. */
+    if (distinct > c->experts / 4 * 3 && layer + 1 < c->layers)
+        fm_experts_prefetch(m->experts, layer + 1, r->all, c->experts);
+    return FM_OK;
+}
+
+/* ---- all layers ---------------------------------------------------------------------------------------------------- */
+
+fm_status fm_forward(fm_session *s, const int32_t *ids, uint32_t n, uint32_t count, float *logits, fm_error *err) {
+    fm_model *m = s->model;
+    const fm_config *c = &m->table->config;
+    uint64_t before = s->progress_done;
+    m->ops->embed(m->backend, ids, n);
+    for (uint32_t layer = 0; layer < c->layers; layer++) {
+        if (!m->ops->mixer(m->backend, layer, s->state, s->position, n, stopped, s))
+            return cancelled(err);
+        fm_status status = moe(s, layer, n, err);
+        if (status != FM_OK)
+            return status;
+        s->progress_done = before + (uint64_t)n * (layer + 1) / c->layers;
+    }
+    if (count)
+        m->ops->head(m->backend, n - count, count, logits);
+    return FM_OK;
+}

@@ -1,0 +1,91 @@
+#include "model.h"
+
+#include "../base/error.h"
+
+#include <stdlib.h>
+
+static fm_status open_files(fm_model *m, const fm_options *options, fm_error *err) {
+    uint32_t count = m->table->file_count;
+    m->files = calloc(count + 1, sizeof *m->files);
+    uint64_t *sizes = calloc(count + 1, sizeof *sizes);
+    if (!m->files || !sizes) {
+        free(sizes);
+        return fm_fail(err, FM_NO_MEMORY, "out of memory for the file table");
+    }
+    for (uint32_t f = 0; f < count; f++)
+        m->files[f].buffered = m->files[f].direct = -1;
+    bool direct = options->read_mode != FM_READ_BUFFERED;
+    fm_status status = FM_OK;
+    for (uint32_t f = 0; f < count && status == FM_OK; f++) {
+        status = fm_file_open(&m->files[f], m->table->files[f], direct, err);
+        sizes[f] = m->files[f].size;
+    }
+    if (status == FM_OK)
+        status = fm_table_check_files(m->table, sizes, err);
+    free(sizes);
+    if (status != FM_OK)
+        return status;
+    m->direct = direct;
+    for (uint32_t f = 0; f < count; f++)
+        m->direct = m->direct && m->files[f].direct >= 0;
+    if (options->read_mode == FM_READ_DIRECT && !m->direct)
+        return fm_fail(err, FM_UNSUPPORTED,
+                       "direct reads were asked for, but the file system of %s does not allow them; use the buffered "
+                       "reader",
+                       m->table->files[0]);
+    return FM_OK;
+}
+
+fm_status fm_model_open(const fm_spec *spec, const fm_options *options, fm_progress progress, void *progress_context,
+                        fm_model **out, fm_error *err) {
+    fm_model *m = calloc(1, sizeof *m);
+    if (!m)
+        return fm_fail(err, FM_NO_MEMORY, "out of memory for the model");
+    pthread_mutex_init(&m->lock, NULL);
+    m->ops = &fm_cpu_backend;
+    fm_status status = fm_table_new(spec, &m->table, err);
+    if (status == FM_OK)
+        status = fm_plan_for(m->table, options, &m->plan, err);
+    if (status == FM_OK)
+        status = open_files(m, options, err);
+    if (status == FM_OK)
+        status = fm_routing_new(&m->routing, &m->table->config, &m->plan, err);
+    if (status == FM_OK)
+        status = m->ops->open(m->table, &m->plan, m->files, progress, progress_context, &m->backend, err);
+    if (status == FM_OK) {
+        fm_experts_options o = {
+            .files = m->files,
+            .tables = m->table->experts,
+            .layers = m->table->config.layers,
+            .experts = m->table->config.experts,
+            .slots = m->plan.cache_slots,
+            .threads = m->plan.read_threads,
+            .direct = m->direct,
+        };
+        status = fm_experts_new(&m->experts, &o, err);
+    }
+    if (status != FM_OK) {
+        fm_model_close(m);
+        return status;
+    }
+    *out = m;
+    return FM_OK;
+}
+
+void fm_model_close(fm_model *m) {
+    if (!m)
+        return;
+    fm_experts_free(m->experts);
+    if (m->backend)
+        m->ops->close(m->backend);
+    fm_routing_free(&m->routing);
+    for (uint32_t f = 0; m->files && f < m->table->file_count; f++)
+        fm_file_close(&m->files[f]);
+    free(m->files);
+    fm_table_free(m->table);
+    pthread_mutex_destroy(&m->lock);
+    free(m);
+}
+
+const fm_plan *fm_model_plan(const fm_model *m) { return &m->plan; }
+const char *fm_model_reader(const fm_model *m) { return m->direct ? "direct" : "buffered"; }
