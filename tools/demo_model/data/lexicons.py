@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import random
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -501,7 +502,7 @@ MAKERS: dict[str, Maker] = {
 def _maker(kind: str) -> Maker:
     base, _, argument = kind.partition(":")
     if base == "int":
-        low, high = (int(part) for part in argument.split("-"))
+        low, high = (int(part) for part in re.match(r"(-?\d+)-(\d+)$", argument).groups())  # type: ignore[union-attr]
         return lambda rng, split: rng.randint(low, high)
     if base == "num":
         floor, ceiling = (float(part) for part in argument.split("-"))
