@@ -271,6 +271,8 @@ def times(a: int, b: int) -> str:
         return f"{a} x {b} = {show(a * b)}"
     if small <= 9:
         parts = [small * int(digit) * 10**place for place, digit in enumerate(reversed(str(big))) if digit != "0"][::-1]
+    elif big > 99:
+        parts = [big * (small // 10 * 10), big * (small % 10)] if small % 10 else [a * b]
     else:
         parts = [a * (b // 10 * 10), a * (b % 10)] if b % 10 else [a * b]
     if len(parts) == 1:
