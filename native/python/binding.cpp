@@ -1,0 +1,407 @@
+// The Python binding: it turns a ModelSpec into the core's table, statuses into exceptions, and lets go of the GIL
+// while the core works. No logic of its own; python/flashmoe/model.py is the API.
+#include "flashmoe.h"
+
+#include <pybind11/numpy.h>
+#include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
+
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+namespace py = pybind11;
+using namespace py::literals;
+
+namespace {
+
+[[noreturn]] void raise(const fm_error &err) {
+    const char *name = "FlashMoeError";
+    switch (err.status) {
+    case FM_BAD_ARGUMENT: name = "UsageError"; break;
+    case FM_BAD_MODEL: name = "CheckpointError"; break;
+    case FM_OVER_BUDGET:
+    case FM_NO_MEMORY: name = "MemoryBudgetError"; break;
+    case FM_IO: name = "ReadError"; break;
+    case FM_CONTEXT_FULL: name = "ContextFullError"; break;
+    case FM_CANCELLED: name = "Cancelled"; break;
+    default: break;
+    }
+    py::object type = py::module_::import("flashmoe.errors").attr(name);
+    PyErr_SetString(type.ptr(), err.message);
+    throw py::error_already_set();
+}
+
+// ---- ModelSpec -> fm_spec ----------------------------------------------------------------------------------------
+
+fm_dtype dtype_of(const std::string &name) {
+    if (name == "f32") return FM_F32;
+    if (name == "f16") return FM_F16;
+    if (name == "bf16") return FM_BF16;
+    if (name == "affine") return FM_AFFINE;
+    throw py::value_error("unknown dtype '" + name + "'");
+}
+
+fm_format format_of(py::handle f) {
+    fm_format format{};
+    format.dtype = dtype_of(f.attr("dtype").cast<std::string>());
+    format.rows = f.attr("rows").cast<uint32_t>();
+    format.cols = f.attr("cols").cast<uint32_t>();
+    if (format.dtype == FM_AFFINE) {
+        format.bits = f.attr("bits").cast<uint32_t>();
+        format.group = f.attr("group").cast<uint32_t>();
+        format.scale_dtype = dtype_of(f.attr("scale_dtype").cast<std::string>());
+    }
+    return format;
+}
+
+fm_extent extent_of(py::handle e) {
+    return {e.attr("file").cast<int32_t>(), e.attr("offset").cast<uint64_t>(), e.attr("length").cast<uint64_t>()};
+}
+
+// Names of spec.py in the order of the roles of flashmoe.h.
+const char *const role_names[FM_ROLES] = {
+    "embed",      "norm",      "head",        "input_norm",  "post_norm",          "router", "shared_gate",
+    "shared_up",  "shared_down", "shared_expert_gate", "q", "k", "v", "o", "q_norm", "k_norm",
+    "in_qkv",     "in_z",      "in_a",        "in_b",        "conv",               "A_log",  "dt_bias",
+    "linear_norm", "out",
+};
+
+fm_role role_of(const std::string &name) {
+    for (int r = 0; r < FM_ROLES; r++)
+        if (name == role_names[r]) return static_cast<fm_role>(r);
+    throw py::value_error("unknown role '" + name + "'");
+}
+
+// Owns what an fm_spec points to.
+struct Spec {
+    fm_spec spec{};
+    std::vector<uint8_t> full_attention;
+    std::vector<std::string> names;
+    std::vector<const char *> files;
+    std::vector<fm_tensor> tensors;
+    std::vector<fm_expert_table> experts;
+    std::vector<std::vector<fm_extent>> extents;
+
+    explicit Spec(py::handle source) {
+        py::object c = source.attr("config");
+        fm_config &config = spec.config;
+        auto number = [&](const char *field) { return c.attr(field).cast<uint32_t>(); };
+        for (py::handle type : c.attr("layer_types"))
+            full_attention.push_back(type.cast<std::string>() == "full_attention");
+        config.vocab = number("vocab");
+        config.hidden = number("hidden");
+        config.layers = static_cast<uint32_t>(full_attention.size());
+        config.full_attention = full_attention.data();
+        config.heads = number("heads");
+        config.kv_heads = number("kv_heads");
+        config.head_dim = number("head_dim");
+        config.rope_dim = number("rope_dim");
+        config.rope_theta = c.attr("rope_theta").cast<double>();
+        config.linear_key_heads = number("linear_key_heads");
+        config.linear_value_heads = number("linear_value_heads");
+        config.linear_key_dim = number("linear_key_dim");
+        config.linear_value_dim = number("linear_value_dim");
+        config.conv_kernel = number("conv_kernel");
+        config.experts = number("experts");
+        config.experts_per_token = number("experts_per_token");
+        config.moe_inner = number("moe_inner");
+        config.shared_inner = number("shared_inner");
+        config.norm_eps = c.attr("norm_eps").cast<float>();
+        config.norm_shift = source.attr("norm_shift").cast<float>();
+        config.tied_head = c.attr("tied_head").cast<bool>();
+        config.max_context = number("max_context");
+
+        py::dict table = source.attr("tensors");
+        py::tuple paths = source.attr("files"), layers = source.attr("experts");
+        if (layers.size() != config.layers) throw py::value_error("one expert table for each layer is needed");
+        names.reserve(paths.size() + table.size() + layers.size()); // c_str() must not move
+        auto keep = [&](py::handle text) { return names.emplace_back(py::str(text)).c_str(); };
+        for (py::handle path : paths) files.push_back(keep(path));
+        for (auto [key, tensor] : table) {
+            auto [role, layer] = key.cast<std::pair<std::string, int32_t>>();
+            tensors.push_back({role_of(role), layer, keep(tensor.attr("name")), format_of(tensor.attr("format")),
+                               extent_of(tensor.attr("weight")), extent_of(tensor.attr("scales")),
+                               extent_of(tensor.attr("biases"))});
+        }
+        for (py::handle layer : layers) {
+            auto array = py::array_t<int64_t, py::array::c_style | py::array::forcecast>::ensure(layer.attr("extents"));
+            if (!array || array.ndim() != 3 || array.shape(0) != static_cast<py::ssize_t>(config.experts) ||
+                array.shape(1) != FM_EXPERT_PARTS || array.shape(2) != 3)
+                throw py::value_error("expert extents must be int64 [experts, 9, 3]");
+            std::vector<fm_extent> list(static_cast<size_t>(array.shape(0)) * FM_EXPERT_PARTS);
+            const int64_t *values = array.data();
+            for (size_t i = 0; i < list.size(); i++)
+                list[i] = {static_cast<int32_t>(values[3 * i]), static_cast<uint64_t>(values[3 * i + 1]),
+                           static_cast<uint64_t>(values[3 * i + 2])};
+            extents.push_back(std::move(list));
+            experts.push_back({keep(layer.attr("name")),
+                               {format_of(layer.attr("gate")), format_of(layer.attr("up")),
+                                format_of(layer.attr("down"))},
+                               extents.back().data()});
+        }
+        spec.files = files.data();
+        spec.file_count = static_cast<uint32_t>(files.size());
+        spec.tensors = tensors.data();
+        spec.tensor_count = static_cast<uint32_t>(tensors.size());
+        spec.experts = experts.data();
+    }
+};
+
+struct Options {
+    fm_options options{};
+    std::string kernels;
+
+    explicit Options(const py::dict &o) {
+        options.memory = o["memory"].cast<uint64_t>();
+        options.threads = o["threads"].cast<uint32_t>();
+        options.context = o["context"].cast<uint32_t>();
+        options.experts_per_token = o["experts_per_token"].cast<uint32_t>();
+        auto reader = o["reader"].cast<std::string>();
+        options.read_mode = reader == "direct"     ? FM_READ_DIRECT
+                            : reader == "buffered" ? FM_READ_BUFFERED
+                                                   : FM_READ_AUTO;
+        kernels = o["kernels"].cast<std::string>();
+        options.kernels = kernels.empty() ? nullptr : kernels.c_str();
+    }
+};
+
+py::dict plan_dict(const fm_plan &p) {
+    return py::dict("budget"_a = p.budget, "dense"_a = p.dense, "session_fixed"_a = p.session_fixed,
+                    "session_context"_a = p.session_context, "scratch"_a = p.scratch, "readers"_a = p.readers,
+                    "cache"_a = p.cache, "slot"_a = p.slot, "smallest"_a = p.smallest,
+                    "experts_total"_a = p.experts_total, "expert_bytes_per_token"_a = p.expert_bytes_per_token,
+                    "dense_bytes_per_token"_a = p.dense_bytes_per_token, "cache_slots"_a = p.cache_slots,
+                    "context"_a = p.context, "sweep"_a = p.sweep, "chunk"_a = p.chunk, "threads"_a = p.threads,
+                    "read_threads"_a = p.read_threads, "experts_per_token"_a = p.experts_per_token,
+                    "kernels"_a = std::string(p.kernels));
+}
+
+// ---- progress ------------------------------------------------------------------------------------------------------
+
+// Called by the core without the GIL. Lets Ctrl-C through even when nobody asked for progress, and keeps an exception
+// of the callback until the core has returned.
+struct Progress {
+    py::object callback;
+    std::unique_ptr<py::error_already_set> raised;
+
+    static bool report(void *context, uint64_t done, uint64_t total) {
+        auto *self = static_cast<Progress *>(context);
+        py::gil_scoped_acquire gil;
+        try {
+            if (PyErr_CheckSignals() != 0) throw py::error_already_set();
+            return !self->callback.is_none() && py::cast<bool>(py::bool_(self->callback(done, total)));
+        } catch (py::error_already_set &e) {
+            self->raised = std::make_unique<py::error_already_set>(e);
+            return true;
+        }
+    }
+
+    void finish(fm_status status, const fm_error &err) {
+        if (raised) throw py::error_already_set(*raised);
+        if (status != FM_OK) raise(err);
+    }
+};
+
+// The core's locks may be held by a call that waits for the GIL (to report progress), so nothing is closed with it.
+template <typename T, void (*close)(T *)> void close_without_gil(T *object) {
+    if (PyGILState_Check()) {
+        py::gil_scoped_release release;
+        close(object);
+    } else {
+        close(object);
+    }
+}
+
+// ---- model and session ----------------------------------------------------------------------------------------------
+
+struct Model {
+    std::shared_ptr<fm_model> model;
+    uint32_t vocab;
+
+    Model(py::handle source, const py::dict &o, py::object callback) {
+        Spec spec(source);
+        Options options(o);
+        vocab = spec.spec.config.vocab;
+        Progress progress{std::move(callback), nullptr};
+        fm_error err{};
+        fm_model *opened = nullptr;
+        fm_status status;
+        {
+            py::gil_scoped_release release;
+            status = fm_model_open(&spec.spec, &options.options, Progress::report, &progress, &opened, &err);
+        }
+        if (opened) model.reset(opened, close_without_gil<fm_model, fm_model_close>);
+        progress.finish(status, err);
+    }
+};
+
+struct Session {
+    std::shared_ptr<fm_model> model; // outlives the session
+    std::shared_ptr<fm_session> session;
+    uint32_t vocab;
+    std::shared_ptr<std::mutex> busy = std::make_shared<std::mutex>(); // one call at a time on a session
+
+    Session(std::shared_ptr<fm_model> m, fm_session *s, uint32_t v) : model(std::move(m)), vocab(v) {
+        session = std::shared_ptr<fm_session>(s, [keep = model](fm_session *p) {
+            close_without_gil<fm_session, fm_session_close>(p);
+        });
+    }
+
+    static Session make(const Model &m) {
+        fm_session *s = nullptr;
+        fm_error err{};
+        fm_status status;
+        {
+            py::gil_scoped_release release;
+            status = fm_session_new(m.model.get(), &s, &err);
+        }
+        if (status != FM_OK) raise(err);
+        return Session(m.model, s, m.vocab);
+    }
+
+    std::shared_ptr<fm_session> alive() const {
+        if (!session) {
+            fm_error err{FM_BAD_ARGUMENT, "the session is closed"};
+            raise(err);
+        }
+        return session;
+    }
+
+    py::object eval(const py::array_t<int32_t, py::array::c_style> &ids, const std::string &which,
+                    py::object callback) {
+        auto s = alive();
+        size_t n = static_cast<size_t>(ids.size());
+        py::object out = py::none();
+        float *logits = nullptr;
+        fm_logits mode = which == "all" ? FM_ALL_LOGITS : which == "last" ? FM_LAST_LOGITS : FM_NO_LOGITS;
+        if (mode != FM_NO_LOGITS) {
+            py::array_t<float> array = mode == FM_ALL_LOGITS ? py::array_t<float>({n, static_cast<size_t>(vocab)})
+                                                             : py::array_t<float>(static_cast<py::ssize_t>(vocab));
+            logits = array.mutable_data();
+            out = array;
+        }
+        Progress progress{std::move(callback), nullptr};
+        fm_error err{};
+        fm_status status;
+        {
+            py::gil_scoped_release release;
+            std::lock_guard<std::mutex> guard(*busy);
+            status = fm_session_eval(s.get(), ids.data(), n, mode, logits, Progress::report, &progress, &err);
+        }
+        progress.finish(status, err);
+        return out;
+    }
+
+    Session fork() {
+        auto s = alive();
+        fm_session *forked = nullptr;
+        fm_error err{};
+        fm_status status;
+        {
+            py::gil_scoped_release release;
+            std::lock_guard<std::mutex> guard(*busy);
+            status = fm_session_fork(s.get(), &forked, &err);
+        }
+        if (status != FM_OK) raise(err);
+        return Session(model, forked, vocab);
+    }
+
+    void close() {
+        std::shared_ptr<fm_session> last;
+        last.swap(session); // a call in another thread keeps it until it returns
+    }
+
+    std::vector<int32_t> tokens() const {
+        auto s = alive();
+        const int32_t *first = fm_session_tokens(s.get());
+        return std::vector<int32_t>(first, first + fm_session_position(s.get()));
+    }
+
+    // Views of the state, valid until the session's next call.
+    py::list state(uint32_t position) {
+        auto s = alive();
+        std::vector<fm_run> runs(fm_session_state(s.get(), position, nullptr, 0));
+        fm_session_state(s.get(), position, runs.data(), runs.size());
+        py::list views;
+        for (const fm_run &run : runs)
+            views.append(py::memoryview::from_memory(run.data, static_cast<py::ssize_t>(run.bytes)));
+        return views;
+    }
+
+    void restore(const py::array_t<int32_t, py::array::c_style> &ids) {
+        auto s = alive();
+        fm_error err{};
+        if (fm_session_restore(s.get(), ids.data(), static_cast<uint32_t>(ids.size()), &err) != FM_OK) raise(err);
+    }
+
+    py::dict stats() const {
+        fm_stats stats;
+        fm_session_stats(alive().get(), &stats);
+        auto phase = [](const fm_phase_stats &p) {
+            return py::dict("tokens"_a = p.tokens, "expert_hits"_a = p.expert_hits,
+                            "expert_misses"_a = p.expert_misses, "bytes_read"_a = p.bytes_read,
+                            "seconds"_a = p.seconds, "seconds_reading"_a = p.seconds_reading,
+                            "seconds_waiting"_a = p.seconds_waiting);
+        };
+        return py::dict("prefill"_a = phase(stats.prefill), "decode"_a = phase(stats.decode));
+    }
+};
+
+py::dict make_plan(py::handle source, const py::dict &o) {
+    Spec spec(source);
+    Options options(o);
+    fm_plan plan;
+    fm_error err{};
+    fm_status status = fm_plan_make(&spec.spec, &options.options, &plan, &err);
+    if (status != FM_OK) raise(err);
+    return plan_dict(plan);
+}
+
+std::vector<std::string> kernel_names() {
+    std::vector<std::string> names;
+    for (const char *const *name = fm_kernel_names(); *name; name++) names.emplace_back(*name);
+    return names;
+}
+
+double measure_disk(const std::string &path, size_t size, uint32_t depth, bool direct, double seconds) {
+    double rate = 0;
+    fm_error err{};
+    fm_status status;
+    {
+        py::gil_scoped_release release;
+        status = fm_measure_disk(path.c_str(), size, depth, direct, seconds, &rate, &err);
+    }
+    if (status != FM_OK) raise(err);
+    return rate;
+}
+
+} // namespace
+
+PYBIND11_MODULE(_core, m) {
+    m.doc() = "The native core of flashmoe; use the flashmoe package instead.";
+    m.def("plan", &make_plan, "spec"_a, "options"_a);
+    m.def("kernel_names", &kernel_names);
+    m.def("measure_memory", &fm_measure_memory, "bytes"_a, "threads"_a, py::call_guard<py::gil_scoped_release>());
+    m.def("measure_disk", &measure_disk, "path"_a, "size"_a, "depth"_a, "direct"_a, "seconds"_a);
+
+    py::class_<Model>(m, "Model")
+        .def(py::init<py::handle, const py::dict &, py::object>(), "spec"_a, "options"_a, "progress"_a = py::none())
+        .def("plan", [](const Model &self) { return plan_dict(*fm_model_plan(self.model.get())); })
+        .def("reader", [](const Model &self) { return std::string(fm_model_reader(self.model.get())); })
+        .def("session", &Session::make);
+
+    py::class_<Session>(m, "Session")
+        .def("eval", &Session::eval, "ids"_a, "logits"_a, "progress"_a = py::none())
+        .def("fork", &Session::fork)
+        .def("close", &Session::close)
+        .def("cancel", [](const Session &self) { if (self.session) fm_session_cancel(self.session.get()); })
+        .def_property_readonly("position",
+                               [](const Session &self) { return fm_session_position(self.alive().get()); })
+        .def("tokens", &Session::tokens)
+        .def("state", &Session::state, "position"_a)
+        .def("restore", &Session::restore, "ids"_a)
+        .def_property_readonly("context", [](const Session &self) { return fm_model_plan(self.model.get())->context; })
+        .def("stats", &Session::stats);
+}

@@ -1,0 +1,195 @@
+"""A model: a checkpoint opened within a memory budget."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from . import session_file
+from .errors import FlashMoeError, UsageError
+from .plan import MemoryPlan
+from .session import Progress, Session
+from .spec import Config, ModelSpec
+from .system import default_budget, parse_size
+
+if TYPE_CHECKING:
+    from .chat import Event
+    from .generate import Generation
+    from .sampling import Sampling
+    from .text.tokenizer import Tokenizer
+
+BACKENDS = ("auto", "cpu")
+READERS = ("auto", "direct", "buffered")
+
+
+def open_spec(model: str | Path) -> ModelSpec:
+    """The description of a checkpoint: a folder, a hub id such as "owner/name", or "demo". Reads no weights.
+
+    Raises CheckpointError when it is missing, damaged or of an unsupported kind.
+    """
+    from .checkpoints import open_checkpoint
+    from .hub import resolve
+
+    return open_checkpoint(resolve(str(model)))
+
+
+def _count(name: str, value: int | None, most: int) -> int:
+    if value is None:
+        return 0
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= most:
+        raise UsageError(f"{name} must be a whole number from 1 to {most}, not {value!r}")
+    return value
+
+
+def _options(
+    backend: str,
+    memory: int | str | None,
+    experts_per_token: int | None,
+    threads: int | None,
+    context: int | None,
+    reader: str,
+    kernels: str | None,
+) -> dict[str, Any]:
+    if backend not in BACKENDS:
+        raise UsageError(f"backend {backend!r} does not exist in this version; choose from {', '.join(BACKENDS)}")
+    if reader not in READERS:
+        raise UsageError(f"reader {reader!r} does not exist; choose from {', '.join(READERS)}")
+    return {
+        "memory": default_budget() if memory is None else parse_size(memory),
+        "threads": _count("threads", threads, 1024),
+        "context": _count("context", context, 1 << 30),
+        "experts_per_token": _count("experts_per_token", experts_per_token, 1 << 16),
+        "reader": reader,
+        "kernels": kernels or "",
+    }
+
+
+def _plan(spec: ModelSpec, native: dict[str, Any]) -> MemoryPlan:
+    return MemoryPlan(**native, experts_in_model=spec.config.layers * spec.config.experts)
+
+
+def plan_memory(
+    spec: ModelSpec,
+    *,
+    backend: str = "auto",
+    memory: int | str | None = None,
+    experts_per_token: int | None = None,
+    threads: int | None = None,
+    context: int | None = None,
+) -> MemoryPlan:
+    """The plan that `Model` would follow, without opening the weights. Raises MemoryBudgetError when it cannot fit."""
+    from . import _core
+
+    options = _options(backend, memory, experts_per_token, threads, context, "auto", None)
+    return _plan(spec, _core.plan(spec, options))
+
+
+class Model:
+    """A checkpoint, opened: dense weights in memory, routed experts read from its files as they are needed.
+
+        model = flashmoe.Model("demo", memory="64MiB")
+        for token in model.generate("What is a Mixture of Experts?", max_tokens=100):
+            print(token.text, end="")
+
+    path: a checkpoint folder (Hugging Face or MLX safetensors, as downloaded), a hub id, or "demo".
+    backend: "auto" or "cpu".
+    memory: ceiling of all model memory, as "8GiB" or bytes; by default a safe share of what is free.
+    experts_per_token: fewer (or more) than the checkpoint asks for; the default is exact.
+    threads: of computing; by default one for each core that the process may use.
+    context: positions of a session; by default what a small share of the budget holds.
+    reader: how experts are read: "direct" (past the page cache), "buffered", or "auto": direct where the file system
+        allows it.
+    kernels: a table of CPU kernels by name, for tests; by default the best that the processor runs.
+    progress: called with (bytes done, bytes in all) while the dense weights are loaded; a true return cancels.
+
+    Raises CheckpointError, MemoryBudgetError (with the smallest budget that would do), ReadError, UsageError.
+    """
+
+    def __init__(
+        self,
+        path: str | Path = "demo",
+        backend: str = "auto",
+        memory: int | str | None = None,
+        experts_per_token: int | None = None,
+        threads: int | None = None,
+        context: int | None = None,
+        *,
+        reader: str = "auto",
+        kernels: str | None = None,
+        progress: Progress | None = None,
+    ) -> None:
+        from . import _core
+
+        options = _options(backend, memory, experts_per_token, threads, context, reader, kernels)
+        self.spec = path if isinstance(path, ModelSpec) else open_spec(path)
+        self.path = self.spec.path
+        self._native = _core.Model(self.spec, options, progress)
+        self.plan = _plan(self.spec, self._native.plan())
+        self.reader: str = self._native.reader()
+
+    @property
+    def config(self) -> Config:
+        return self.spec.config
+
+    @cached_property
+    def tokenizer(self) -> Tokenizer:
+        """Raises CheckpointError when the checkpoint has no tokenizer."""
+        from .text.tokenizer import Tokenizer
+
+        return Tokenizer.from_spec(self.spec)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Ties saved sessions to this model: its shape, its weights' names, formats and places, and K."""
+        digest = hashlib.sha256()
+        digest.update(repr((self.spec.config, self.spec.norm_shift, self.plan.experts_per_token)).encode())
+        for path in self.spec.files:
+            digest.update(f"{path.name}:{path.stat().st_size}".encode())
+        for key, tensor in sorted(self.spec.tensors.items()):
+            digest.update(repr((key, tensor)).encode())
+        for table in self.spec.experts:
+            digest.update(repr((table.name, table.gate, table.up, table.down)).encode())
+        return digest.hexdigest()
+
+    def session(self) -> Session:
+        """A new, empty session. Raises MemoryBudgetError when the budget has no room for one more."""
+        return Session(self, self._native.session())
+
+    def load_session(self, path: str | Path) -> Session:
+        """A session saved by `Session.save`. Raises SessionFileError when the file is damaged or of another model."""
+        session = self.session()
+        try:
+            session_file.load(Path(path), self.fingerprint, session._native)
+        except BaseException:
+            session.close()
+            raise
+        return session
+
+    def generate(
+        self,
+        prompt: str | Sequence[int],
+        max_tokens: int | None = None,
+        sampling: Sampling | None = None,
+        **options: Any,
+    ) -> Generation:
+        """Continues a text or token ids: an iterator of Token(id, text, logprob). See `flashmoe.generate.generate`."""
+        from .generate import generate
+
+        return generate(self, prompt, max_tokens=max_tokens, sampling=sampling, **options)
+
+    def chat(
+        self, messages: Sequence[dict[str, Any]], tools: Sequence[Any] | None = None, **options: Any
+    ) -> Iterator[Event]:
+        """Answers a conversation: an iterator of events (text, reasoning, tool call, finish). See `flashmoe.chat`."""
+        from .chat import chat
+
+        return chat(self, messages, tools=tools, **options)
+
+    def __repr__(self) -> str:
+        return f"<Model {self.path.name}: {self.config.layers} layers, {self.config.experts} experts>"
+
+
+__all__ = ["FlashMoeError", "Model", "open_spec", "plan_memory"]

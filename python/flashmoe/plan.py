@@ -1,0 +1,69 @@
+"""The memory plan as people read it: what the budget is spent on, and what a token will read."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from .system import format_size
+
+
+@dataclass(frozen=True)
+class MemoryPlan:
+    """Computed before anything is loaded. Sizes in bytes, the rest in counts; `print(plan)` shows it as a table."""
+
+    budget: int
+    dense: int
+    session_fixed: int
+    session_context: int
+    scratch: int
+    readers: int
+    cache: int
+    slot: int
+    smallest: int
+    experts_total: int
+    expert_bytes_per_token: int
+    dense_bytes_per_token: int
+    cache_slots: int
+    context: int
+    sweep: int
+    chunk: int
+    threads: int
+    read_threads: int
+    experts_per_token: int
+    kernels: str
+    experts_in_model: int = 0
+
+    @property
+    def used(self) -> int:
+        """All that the model will take with one session."""
+        return self.dense + self.session_fixed + self.session_context + self.scratch + self.readers + self.cache
+
+    @property
+    def resident(self) -> bool:
+        """Whether every expert fits into the cache, so that each is read from disk once and never again."""
+        return self.cache_slots >= self.experts_in_model
+
+    def as_dict(self) -> dict[str, Any]:
+        return {**asdict(self), "used": self.used, "resident": self.resident}
+
+    def rows(self) -> list[tuple[str, int, str]]:
+        """(what, bytes, remark) for each part of the budget."""
+        share = 100 * self.cache_slots / max(1, self.experts_in_model)
+        return [
+            ("dense weights", self.dense, "stay in memory"),
+            ("one session", self.session_fixed + self.session_context, f"context of {self.context:,} tokens"),
+            ("activations", self.scratch, f"prefill {self.sweep:,} tokens a layer"),
+            ("read buffers", self.readers, f"{self.read_threads} read threads"),
+            ("expert cache", self.cache, f"{self.cache_slots:,} experts, {share:.0f} % of {self.experts_in_model:,}"),
+        ]
+
+    def __str__(self) -> str:
+        lines = [f"memory plan: {format_size(self.used)} of a budget of {format_size(self.budget)}"]
+        lines += [f"  {what:<14} {format_size(size):>10}   {remark}" for what, size, remark in self.rows()]
+        lines.append(
+            f"a token reads {format_size(self.dense_bytes_per_token + self.expert_bytes_per_token)} of memory"
+            + (", every expert stays in memory once read" if self.resident else
+               f", and up to {format_size(self.expert_bytes_per_token)} of disk when nothing is cached")
+        )  # fmt: skip
+        return "\n".join(lines)
