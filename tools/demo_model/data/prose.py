@@ -10,7 +10,7 @@ import random
 from dataclasses import dataclass, field
 
 from .common import Conversation, assistant, kept_back, user
-from .phrasing import Bank, contains, expand, self_test, sentence, tidy, wrap
+from .phrasing import Bank, contains, expand, holds, self_test, sentence, tidy, wrap
 
 SUBJECTS = """
 # flashmoe
@@ -106,7 +106,7 @@ SUBJECTS = """
 - Four bits are a good choice for most models.
 - The weights are turned back into ordinary numbers inside the multiplication.
 # GatedDeltaNet
-= state, attention, layer
+= state, attention, layer, layers
 ! GatedDeltaNet is a kind of linear attention.
 ! Three of four layers in Qwen3.5-MoE are GatedDeltaNet layers.
 - It keeps a state of fixed size and updates it with each token.
@@ -224,7 +224,7 @@ SUBJECTS = """
 - After each step the model gives a score to every token of the vocabulary, and one of them is chosen.
 - The length of a conversation is counted in tokens.
 # sampling
-= token, tokens, temperature
+= token, tokens, temperature, sampling
 ! Sampling is how the next token is chosen.
 ! A model gives probabilities, and sampling makes a choice.
 - With temperature 0 the most likely token is always taken.
@@ -271,7 +271,7 @@ SUBJECTS = """
 - A calculator, the weather and the files of a folder are typical tools.
 - If no tool fits, the model should simply answer.
 # exactness
-= same, identical, exact
+= same, identical, exact, exactness
 ! flashmoe is exact: it computes what the model says and nothing less.
 ! Exactness is a rule of flashmoe.
 - Every expert that the router chooses is used, also when it has to be read from the SSD.
@@ -289,7 +289,7 @@ SUBJECTS = """
 - An expert is a few pieces of these files, and its place is known from the header.
 - The command flashmoe verify checks that all of it is there.
 # caches in general
-= cache
+= cache, caches
 ! A cache keeps copies of things that will probably be needed again.
 ! Caches make computers fast.
 - It is small and near, while the original is large and far away.
@@ -307,7 +307,7 @@ SUBJECTS = """
 - A text file can be read by people, and a binary file is made for programs.
 - Copying a large file takes time, but moving it on the same disk does not.
 # bits and bytes
-= bits, bytes, byte
+= bit, bits, bytes, byte
 ! Computers count in bits, and eight bits make one byte.
 ! A bit is the smallest piece of information: it is 0 or 1.
 - One byte can hold 256 different values.
@@ -361,7 +361,7 @@ SUBJECTS = """
 - Several requests at once hide the latency.
 - A faster disk helps only when the program waits for it.
 # privacy
-= computer, private, data
+= computer, private, data, home
 ! With a local model your data stays on your own computer.
 ! Privacy is one reason to run a model at home.
 - No text is sent to a server.
@@ -422,12 +422,14 @@ def generate(rng: random.Random, split: str) -> Conversation:
     if not question.startswith("flashmoe"):
         question = sentence(question)
     chosen = rng.sample(subject.more, rng.randint(3, min(5, len(subject.more))))
-    if rng.random() < 0.5:
+    if rng.random() < 0.7:
         chosen.sort(key=subject.more.index)
     paragraph = " ".join([rng.choice(subject.first), *chosen])
     return Conversation("prose", [user(wrap(rng, question, (), 0.6)), assistant(paragraph)], checks=[contains(1, subject.check)])
 
 
 if __name__ == "__main__":
+    for subject in ALL:
+        assert all(holds(contains(0, subject.check), first) for first in subject.first), subject
     self_test(generate)
     print(f"{len(ALL)} subjects, {sum(len(subject.first) + len(subject.more) for subject in ALL)} sentences, {len(ASK.ways)} ways to ask")
