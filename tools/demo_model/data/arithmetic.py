@@ -429,7 +429,9 @@ def decimals(rng: random.Random, split: str) -> Ask:
     a, b = (rng.randint(1, rng.choice((10, 20, 100)) * unit) for _ in range(2))
     if rng.random() < 0.3:
         b = (b // unit + 1) * unit
-    sign = rng.choice("+-+-x")
+    sign = rng.choice("+-+-x/")
+    if sign == "/":
+        return decimal_quotient(rng, split, places)
     if sign == "-" and a < b:
         a, b = b, a
     if sign == "x":
@@ -442,6 +444,21 @@ def decimals(rng: random.Random, split: str) -> Ask:
     if sign == "x" and a % unit and a > unit:
         equation = f"{x} x {y} = {scaled(a // unit * b, places)} + {scaled(a % unit * b // unit, places)} = {scaled(result, places)}"
     return Ask(asked(rng, split, kind, "", 0.15, a=x, b=y, A=x, B=y), f"{equation}.", number(result / unit), None, equation)
+
+
+def decimal_quotient(rng: random.Random, split: str, places: int) -> Ask:
+    if rng.random() < 0.25:  # by powers of ten, both ways
+        (a, power), _ = operands(rng, split, "shift", lambda: (rng.randint(1, 9999), rng.choice((10, 100, 1000))), never)
+        if rng.random() < 0.5:
+            text, equation, value = "mul", f"{scaled(a)} x {power} = {scaled(a * power)}", a * power / 100
+        else:
+            text, equation, value = "div", f"{scaled(a)} / {power} = {scaled(a * 1000 // power, 5)}", a / 100 / power
+        said = asked(rng, split, text, "", 0.1, a=scaled(a), A=scaled(a), b=str(power), B=str(power))
+        return Ask(said, f"{equation}.", number(round(value, 6)), None, equation)
+    (q, b), _ = operands(rng, split, f"/{places}", lambda: (rng.randint(1, 30 * 10**places), rng.randint(2, 9)), never)
+    x, result = scaled(q * b, places), scaled(q, places)
+    equation = f"{x} / {b} = {result}"
+    return Ask(asked(rng, split, "div", "", 0.1, a=x, A=x, b=str(b), B=str(b)), f"{equation}.", number(q / 10**places), None, equation)
 
 
 def negative(rng: random.Random, split: str) -> Ask:
@@ -1219,6 +1236,249 @@ def shape(rng: random.Random, split: str) -> Ask:
     return Ask(BOOK.say(rng, "box.volume", a=a, b=b, c=c, u=unit), f"{work}{f' cubic {noun}' if noun else ''}.", number(a * b * c), a * b * c, work)
 
 
+# --- small facts and lists of numbers
+
+LIMBS = {
+    "legs": {"dogs": 4, "cats": 4, "cows": 4, "horses": 4, "chickens": 2, "ducks": 2, "people": 2, "birds": 2, "spiders": 8, "ants": 6, "bees": 6, "beetles": 6,
+             "tables": 4, "chairs": 4, "sheep": 4, "rabbits": 4, "frogs": 4, "children": 2, "octopuses": 8, "tripods": 3},
+    "wheels": {"cars": 4, "bicycles": 2, "bikes": 2, "tricycles": 3, "motorbikes": 2, "unicycles": 1, "skateboards": 4, "taxis": 4},
+    "eyes": {"dogs": 2, "people": 2, "cats": 2, "birds": 2}, "ears": {"rabbits": 2, "dogs": 2, "elephants": 2}, "wings": {"birds": 2, "bees": 4, "butterflies": 4, "planes": 2},
+    "fingers": {"hands": 5, "people": 10}, "toes": {"feet": 5, "people": 10}, "strings": {"violins": 4, "guitars": 6, "cellos": 4},
+}  # fmt: skip
+LARGE = {"ten": 1, "a hundred": 2, "one hundred": 2, "a thousand": 3, "one thousand": 3, "ten thousand": 4, "a hundred thousand": 5, "a million": 6, "one million": 6,
+         "ten million": 7, "a hundred million": 8, "a billion": 9, "one billion": 9, "a trillion": 12}  # fmt: skip
+POLYGONS = {"a triangle": 3, "a square": 4, "a rectangle": 4, "a pentagon": 5, "a hexagon": 6, "a heptagon": 7, "an octagon": 8, "a nonagon": 9, "a decagon": 10,
+            "a rhombus": 4, "a trapezoid": 4, "a parallelogram": 4}  # fmt: skip
+ANGLES = {"a circle": 360, "a full turn": 360, "a right angle": 90, "a triangle": 180, "half a turn": 180, "a quarter turn": 90, "a straight angle": 180, "a square": 360}
+CHANCES = {
+    "heads when tossing a coin": (1, 2), "tails in a coin toss": (1, 2), "getting heads with a fair coin": (1, 2), "rolling a six with a die": (1, 6), "rolling a 3 on a die": (1, 6),
+    "an even number on a die": (1, 2), "an odd number on a die": (1, 2), "two heads in two coin tosses": (1, 4), "rolling a 1 or a 2 with one die": (1, 3),
+    "drawing a heart from a deck of 52 cards": (1, 4), "drawing an ace from a deck of 52 cards": (1, 13), "rolling two sixes with two dice": (1, 36), "drawing a red card from a full deck": (1, 2),
+}  # fmt: skip
+
+
+def legs(rng: random.Random, split: str) -> Ask:
+    what = rng.choice(("legs", "legs", "legs", "wheels", "wheels", *LIMBS))
+    kind, each = rng.choice(list(LIMBS[what].items()))
+    (a,), fact = operands(rng, split, f"{each}{kind}", lambda: (rng.randint(2, 12) if rng.random() < 0.85 else rng.randint(13, 50),), lambda a: a <= 10)
+    text = expand(rng, BOOK.line(rng, "legs", split, fact), w=what, k=kind, **slots(rng, a=a), **cast(rng))
+    work = times(a, each)
+    return Ask(text, rng.choice((f"{work}.", f"{work} {what}.")), number(a * each), a * each, work)
+
+
+def number_fact(rng: random.Random, split: str) -> Ask:
+    chance = rng.random()
+    if chance < 0.3:
+        name, zeros = rng.choice(list(LARGE.items()))
+        digits = f"{10**zeros:,}" if zeros > 3 else str(10**zeros)
+        if chance < 0.12:
+            return Ask(expand(rng, BOOK.line(rng, "zeros.digits", split, name), x=name), f"{digits}.", number(10**zeros))
+        plain = name.split()[-1] if name.startswith(("a ", "one ")) and name.count(" ") == 1 else name
+        start = "A " if plain != name else ""
+        return Ask(expand(rng, BOOK.line(rng, "zeros", split, name), x=name),
+                   rng.choice((f"{start or ''}{plain if start else plain.capitalize()} has {zeros} zero{'s' if zeros > 1 else ''}: {digits}.", f"{zeros}: {digits}.")), has([str(zeros), in_words(zeros)]))  # fmt: skip
+    if chance < 0.6:
+        name, sides = rng.choice(list(POLYGONS.items()))
+        text = expand(rng, BOOK.line(rng, "sides", split, name), x=name)
+        noun = "corners" if "corner" in text else "edges" if "edges" in text else "sides"
+        return Ask(text, rng.choice((f"{name.capitalize()} has {sides} {noun}.", f"{sides} {noun}.", f"{sides}.")), has([str(sides), in_words(sides)]), sides)
+    if chance < 0.75:
+        name, angle = rng.choice(list(ANGLES.items()))
+        return Ask(expand(rng, BOOK.line(rng, "angle", split, name), x=name), rng.choice((f"{angle} degrees.", f"{name.capitalize()} has {angle} degrees.")), number(angle))
+    if chance < 0.9:
+        name, (top, bottom) = rng.choice(list(CHANCES.items()))
+        percent_form = scaled(round(1000 * top / bottom), 1)
+        return Ask(expand(rng, BOOK.line(rng, "chance", split, name), x=name), rng.choice((f"{top}/{bottom}.", f"The chance is {top}/{bottom}, about {percent_form}%." if 1000 % bottom else f"The chance is {top}/{bottom}, which is {percent_form}%.")),
+                   has([f"{top}/{bottom}", f"{top} in {bottom}", f"{top} out of {bottom}", f"{percent_form}%", scaled(1000 * top // bottom, 3)]))  # fmt: skip
+    a = sized(rng, 3)
+    return Ask(expand(rng, BOOK.line(rng, "zero.div", split, str(a)), a=a), rng.choice(("Division by zero is not defined.", f"{a} / 0 is not defined: nobody can divide by zero.", "You can't divide by zero, so there is no result.")),
+               has(["not defined", "undefined", "can't", "cannot", "impossible", "no result", "not possible", "nobody"]))  # fmt: skip
+
+
+def counting(rng: random.Random, split: str) -> Ask:
+    chance = rng.random()
+    if chance < 0.22:
+        (a,), fact = operands(rng, split, "table", lambda: (rng.randint(1, 12),), lambda a: True)
+        row = ", ".join(str(a * n) for n in range(1, 11))
+        return Ask(expand(rng, BOOK.line(rng, "table", split, fact), a=a), f"{row}.", has([row]))
+    if chance < 0.42:
+        (b,), fact = operands(rng, split, "count", lambda: (rng.choice((5, 10, 10, 10, 12, 15, 20, rng.randint(3, 20))),), lambda b: True)
+        row = ", ".join(map(str, range(1, b + 1)))
+        return Ask(expand(rng, BOOK.line(rng, "count.one", split, fact), b=b if rng.random() < 0.7 else in_words(b)), rng.choice((f"{row}.", row)), has([row, row.replace(",", "")]))
+    if chance < 0.6:
+        (a, n), fact = operands(rng, split, "count", lambda: (rng.randint(1, 100), rng.randint(2, 14)), lambda a, n: a <= 5)
+        row = ", ".join(map(str, range(a, a + n + 1)))
+        return Ask(expand(rng, BOOK.line(rng, "count.up", split, fact), a=a, b=a + n), rng.choice((f"{row}.", row)), has([row, row.replace(",", "")]))
+    if chance < 0.78:
+        (b, n), fact = operands(rng, split, "countdown", lambda: (lambda b: (b, b if rng.random() < 0.3 else min(b, rng.randint(2, 12))))(rng.choice((5, 10, 10, 12, 20, rng.randint(3, 60)))), lambda b, n: b <= 10)
+        n = min(n, 20)
+        text = expand(rng, BOOK.line(rng, "count.down", split, fact), a=b - n, b=b)
+        low = b - n if re.search(rf"(to|down to) {b - n}\b", text) else 1 if b <= 20 else b - 10
+        if f" {b - n}" not in text and b > 20:
+            text = f"count down from {b} to {low}"
+        row = ", ".join(map(str, range(b, low - 1, -1)))
+        return Ask(text, f"{row}.", has([row, row.removesuffix(", 1") + ", 1, 0" if low == 1 else row, row.replace(",", "")]))
+    if chance < 0.88:
+        s, n = rng.choice((2, 2, 3, 4, 5, 5, 10, 10, 20, 25, 100)), rng.randint(4, 10)
+        row = ", ".join(str(s * k) for k in range(1, n + 1))
+        return Ask(expand(rng, BOOK.line(rng, "count.by", split, f"{s} {n}"), s=s, b=s * n), f"{row}.", has([row, row.replace(",", "")]))
+    kind = rng.choice(("even", "odd"))
+    a = rng.randint(1, 30) if rng.random() < 0.6 else 1
+    b = a + rng.randint(5, 16)
+    row = ", ".join(str(n) for n in range(a, b + 1) if n % 2 == (kind == "odd"))
+    text = expand(rng, BOOK.line(rng, "count.even", split, f"{kind} {a} {b}"), a=a, b=b, k=kind)
+    return Ask(text, f"{row}.", has([row, *([", ".join(str(n) for n in range(a + 1, b) if n % 2 == (kind == "odd"))] if "between" in text else [])]))
+
+
+def which_one(rng: random.Random, split: str) -> Ask:
+    kind = rng.choice(("even", "odd"))
+    want = kind == "odd"
+
+    def one(odd: bool) -> int:
+        n = rng.randint(1, rng.choice((20, 50, 100, 999)))
+        return n if n % 2 == odd else n + 1
+
+    if rng.random() < 0.65:
+        count = rng.choice((3, 3, 4, 5))
+        numbers = [one(not want) for _ in range(count - 1)]
+        chosen = one(want)
+        numbers.insert(rng.randrange(count), chosen)
+        text = BOOK.say(rng, "which.even", k=kind, **listing(rng, list(map(str, numbers))))
+        return Ask(text, rng.choice((f"{chosen} is {kind}.", f"{chosen}.", f"The {kind} number is {chosen}.")), number(chosen), chosen)
+    numbers = [rng.randint(1, 50) for _ in range(rng.randint(3, 7))]
+    text = BOOK.say(rng, "how.many", k=kind, **listing(rng, list(map(str, numbers))))
+    if kind in text:
+        chosen_ones = [n for n in numbers if n % 2 == want]
+        return Ask(text, f"{', '.join(map(str, chosen_ones))}, so {len(chosen_ones)}." if chosen_ones else f"None of them is {kind}, so 0.", has([str(len(chosen_ones)), in_words(len(chosen_ones))]))
+    return Ask(text, rng.choice((f"{len(numbers)}.", f"There are {len(numbers)} numbers.")), has([str(len(numbers)), in_words(len(numbers))]))
+
+
+def spread(rng: random.Random, split: str) -> Ask:
+    """Median and range of a short list."""
+    numbers = [rng.randint(1, rng.choice((10, 20, 50, 100))) for _ in range(rng.choice((3, 5, 5)))]
+    ordered = sorted(numbers)
+    said = listing(rng, list(map(str, numbers)))
+    if rng.random() < 0.65:
+        middle = ordered[len(ordered) // 2]
+        return Ask(BOOK.say(rng, "median.whole", **said), f"In order: {', '.join(map(str, ordered))}. The median is {middle}.", number(middle))
+    result = ordered[-1] - ordered[0]
+    return Ask(BOOK.say(rng, "range.whole", **said), f"{ordered[-1]} - {ordered[0]} = {result}.", number(result), result)
+
+
+def divisors(rng: random.Random, split: str) -> Ask:
+    chance = rng.random()
+    if chance < 0.65:
+        def draw() -> tuple[int, ...]:
+            g = rng.randint(1, 12)
+            return g * rng.randint(1, 8), g * rng.randint(2, 8)
+
+        largest = chance < 0.35
+        (a, b), fact = operands(rng, split, "gcd" if largest else "lcm", draw if largest else (lambda: (rng.randint(2, 15), rng.randint(2, 12))), lambda a, b: a <= 12 and b <= 12)
+        g = _gcd(a, b)
+        if largest:
+            return Ask(expand(rng, BOOK.line(rng, "gcd.whole", split, fact), a=a, b=b), f"{a} = {g} x {a // g} and {b} = {g} x {b // g}, so it is {g}.", number(g), g)
+        least = a * b // g
+        return Ask(expand(rng, BOOK.line(rng, "lcm.whole", split, fact), a=a, b=b), f"{least} = {a} x {least // a} = {b} x {least // b}, so it is {least}.", number(least), least)
+    a = rng.randint(2, 60) if rng.random() < 0.8 else rng.choice((64, 72, 80, 81, 90, 96, 100))
+    if chance < 0.83:
+        row = ", ".join(str(d) for d in range(1, a + 1) if a % d == 0)
+        return Ask(expand(rng, BOOK.line(rng, "factors.whole", split, f"factors {a}"), a=a), f"{row}.", has([row]))
+    rest, primes = a, []
+    for d in range(2, a + 1):
+        while rest % d == 0:
+            primes.append(d)
+            rest //= d
+    row = " x ".join(map(str, primes))
+    answer = f"{a} = {row}." if len(primes) > 1 else f"{a} is a prime number."
+    return Ask(expand(rng, BOOK.line(rng, "factorise.whole", split, f"primes {a}"), a=a), answer, has(*[[str(p)] for p in sorted(set(primes))]))
+
+
+def percent_back(rng: random.Random, split: str) -> Ask:
+    (p, a), _ = operands(rng, split, "%back", lambda: (rng.choice((10, 20, 25, 50, 5, 1, 75, 30, 40)), 20 * rng.randint(1, 20)), never)
+    part = p * a // 100
+    if p * a % 100:
+        a, part = 100, p
+    share = _gcd(p, 100)
+    work = f"{part} / {p // share} = {part * share // p}, {part * share // p} x {100 // share} = {a}" if p > share else f"{part} x {100 // share} = {a}"
+    return Ask(BOOK.say(rng, "percent.back", p=p, b=part), f"{work}.", number(a), a, work)
+
+
+def fraction_form(rng: random.Random, split: str) -> Ask:
+    if rng.random() < 0.5:
+        (top, bottom, k), _ = operands(rng, split, "simplify", lambda: (*rng.choice(FRACTIONS), rng.randint(2, 12)), never)
+        f = f"{top * k}/{bottom * k}"
+        return Ask(BOOK.say(rng, "frac.simple", f=f), rng.choice((f"{f} = {top}/{bottom}.", f"Divide both by {k}: {f} = {top}/{bottom}.")), has([f"{top}/{bottom}"]), None, f"{f} = {top}/{bottom}")
+    (p, q), _ = operands(rng, split, "fraccmp", lambda: tuple(rng.sample(range(len(FRACTIONS)), 2)), never)
+    (a, b), (c, d) = FRACTIONS[p], FRACTIONS[q]
+    common = b * d // _gcd(b, d)
+    x, y = a * common // b, c * common // d
+    text = BOOK.say(rng, "frac.larger", f=f"{a}/{b}", g=f"{c}/{d}")
+    lead = f"{a}/{b} = {x}/{common} and {c}/{d} = {y}/{common}, so" if b != d else ""
+    if text.startswith("is"):
+        return Ask(text, f"{lead} {'yes' if x > y else 'no'}.".strip().capitalize() if not lead else f"{lead} {'yes' if x > y else 'no'}.", has(YES if x > y else NO))
+    best = f"{a}/{b}" if x > y else f"{c}/{d}"
+    return Ask(text, f"{lead} {best} is larger.".strip(), has([f"{best} is {w}" for w in ("larger", "bigger", "more", "greater", "the larger", "the bigger")] + [f"is {best}"]))
+
+
+def ratio(rng: random.Random, split: str) -> Ask:
+    (b, c, k), _ = operands(rng, split, "ratio", lambda: (rng.randint(1, 5), rng.randint(1, 6), rng.randint(2, 12)), never)
+    whole = (b + c) * k
+    answer = f"{b} + {c} = {b + c}, {whole} / {b + c} = {k}, {b} x {k} = {b * k} and {c} x {k} = {c * k}."
+    return Ask(BOOK.say(rng, "ratio", a=whole, b=b, c=c), answer, has([str(b * k)], [str(c * k)]))
+
+
+def exchange(rng: random.Random, split: str) -> Ask:
+    coins = (("euro", "euros"), ("dollar", "dollars"), ("pound", "pounds"), ("franc", "francs"), ("crown", "crowns"))
+    (x, x2), (_, y) = rng.sample(coins, 2)
+    (rate, a), _ = operands(rng, split, "rate", lambda: (rng.choice((11, 12, 15, 8, 9, 20, 25, 5, 30, 13, 100, 70)), rng.choice((5, 10, 20, 30, 40, 50, 100, 200, rng.randint(2, 20)))), never)
+    return Ask(BOOK.say(rng, "exchange", x=x, x2=x2, y=y, r=scaled(rate, 1), a=a), f"{a} x {scaled(rate, 1)} = {scaled(rate * a, 1)} {y}.", number(rate * a / 10))
+
+
+def rough_root(rng: random.Random, split: str) -> Ask:
+    (a,), fact = operands(rng, split, "root~", lambda: (rng.randint(2, 120),), lambda a: a <= 10)
+    low = int(a**0.5)
+    if low * low == a:
+        a += 1
+    text = expand(rng, BOOK.line(rng, "root.between", split, fact), a=a)
+    root = a**0.5
+    answer = f"{low} x {low} = {low * low} and {low + 1} x {low + 1} = {(low + 1) ** 2}, so it is between {low} and {low + 1}, about {root:.1f}."
+    return Ask(text, answer, has([f"{root:.1f}", f"{root:.2f}", f"{root:.3f}", f"between {low} and {low + 1}", f"{low} and {low + 1}"]))
+
+
+def many_times(rng: random.Random, split: str) -> Ask:
+    (a, b), fact = operands(rng, split, "x", lambda: (rng.randint(2, 6), rng.randint(2, 12) if rng.random() < 0.7 else rng.randint(13, 40)), table)
+    roles = cast(rng)
+    text = expand(rng, BOOK.line(rng, "wp.times", split, fact), **slots(rng, a=a, b=b), **roles)
+    if rng.random() < 0.15:
+        c, d = rng.randint(3, 30), rng.randint(2, 20)
+        text = BOOK.say(rng, "wp.total.each", **slots(rng, a=c, b=d), **roles)
+        work = f"{c} + {d} = {c + d}, {c} + {c + d} = {2 * c + d}"
+        return Ask(text, f"{work}.", number(2 * c + d), 2 * c + d, work)
+    return Ask(text, story_end(rng, times(a, b), a * b, text, roles), number(a * b), a * b, times(a, b))
+
+
+def precedence(rng: random.Random, split: str) -> Ask:
+    form = rng.choice(("submulr", "adddivr", "mulmuladd", "mulmulsub"))
+    if form == "adddivr":
+        (a, b, c), _ = operands(rng, split, form, lambda: (lambda b, q: (b * q, b, rng.randint(1, 50)))(rng.randint(2, 10), rng.randint(2, 12)), never)
+        text = BOOK.say(rng, f"two.{form}", **slots(rng, a=a, b=b, c=c))
+        work, result = f"{a} / {b} = {a // b}, {c} + {a // b} = {c + a // b}", c + a // b
+    elif form == "submulr":
+        (a, b, c), _ = operands(rng, split, form, lambda: (lambda a, b: (a, b, a * b + rng.randint(0, 60)))(rng.randint(2, 10), rng.randint(2, 10)), never)
+        text = BOOK.say(rng, f"two.{form}", **slots(rng, a=a, b=b, c=c))
+        work, result = f"{a} x {b} = {a * b}, {c} - {a * b} = {c - a * b}", c - a * b
+    else:
+        (a, b, c, d), _ = operands(rng, split, form, lambda: tuple(rng.randint(2, 12) for _ in range(4)), never)
+        if form == "mulmulsub" and a * b < c * d:
+            a, b, c, d = c, d, a, b
+        text = BOOK.say(rng, f"two.{form}", **slots(rng, a=a, b=b, c=c, d=d))
+        sign, result = ("+", a * b + c * d) if form == "mulmuladd" else ("-", a * b - c * d)
+        work = f"{a} x {b} = {a * b}, {c} x {d} = {c * d}, {a * b} {sign} {c * d} = {result}"
+    if not text.startswith(("subtract", "from", "take", "add")) and rng.random() < 0.8:
+        text = expand(rng, BOOK.line(rng, "frame"), x=text)
+    return Ask(text, f"{work}.", number(result), result, work)
+
+
 # --- follow-ups
 
 
@@ -1260,7 +1520,8 @@ INTENTS: tuple[tuple[Callable[[random.Random, str], Ask], int], ...] = (
     (part_of, 3), (percent, 8), (discount, 5), (what_percent, 2), (buy, 4), (change, 3), (buy_change, 2), (proportion, 1),
     (average, 4), (total, 4), (compare, 4), (order, 2), (even, 3), (divisible, 2), (prime, 1), (power, 5), (unknown, 3), (claim, 2),
     (rounded, 2), (sequence, 2), (neighbour, 1), (words, 2), (fraction, 2), (numeral, 1), (two_step, 5), (story, 12), (long_story, 5),
-    (shape, 4),
+    (shape, 4), (legs, 2), (number_fact, 2), (counting, 3), (which_one, 2), (spread, 1), (divisors, 2), (percent_back, 1), (fraction_form, 2),
+    (ratio, 1), (exchange, 1), (rough_root, 1), (many_times, 2), (precedence, 3),
 )  # fmt: skip
 _DECK = [intent for intent, weight in INTENTS for _ in range(weight)]
 _BARE = (add, subtract, double, half, even, power)  # answered well enough without working

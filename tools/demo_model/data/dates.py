@@ -416,6 +416,13 @@ def clock(rng: random.Random, half: bool | None = None) -> Clock:
     return lambda at: f"{at % 1440 // 60:02d}:{at % 60:02d}" if padded else f"{at % 1440 // 60}:{at % 60:02d}"
 
 
+def named(rng: random.Random, write: Clock) -> Clock:
+    """The same clock, which now and then says noon and midnight."""
+    if rng.random() < 0.6:
+        return write
+    return lambda at: {0: "midnight", 720: "noon"}.get(at % 1440) or write(at)
+
+
 def time_ways(at: int) -> list[str]:
     """What a check takes for a time of day."""
     hour, minute = divmod(at % 1440, 60)
@@ -484,6 +491,8 @@ class TimeAsk(Ask):
 
 def daytime(rng: random.Random) -> int:
     hour = rng.randint(6, 20) if rng.random() < 0.8 else rng.randint(0, 23)
+    if rng.random() < 0.04:
+        return rng.choice((0, 720))
     minute = rng.choice((0, 0, 30, 15, 45)) if rng.random() < 0.5 else 5 * rng.randrange(12) if rng.random() < 0.6 else rng.randrange(60)
     return 60 * hour + minute
 
@@ -517,7 +526,7 @@ def span(rng: random.Random, split: str) -> Ask:
     if chance < 0.36 and chance >= 0.18 and rng.random() < 0.2 and n < 720:  # "from 9 to 5"
         write: Clock = lambda at: str((at // 60 + 11) % 12 + 1)
     else:
-        write = clock(rng)
+        write = named(rng, clock(rng))
     section = "span.minutes" if chance < 0.18 else "span.hours" if chance < 0.36 else "span"
     person_name = rng.choice(NAMES)[0]
     text = BOOK.say(rng, section, a=write(a), b=write(b), p=person_name)
@@ -554,10 +563,10 @@ def some_minutes(rng: random.Random) -> int:
 def end_time(rng: random.Random, split: str) -> Ask:
     back = rng.random() < 0.33
     (a, n), _ = operands(rng, split, "time-" if back else "time+", lambda: (daytime(rng), some_minutes(rng)), never)
-    write = clock(rng)
+    write = named(rng, clock(rng))
     text = BOOK.say(rng, "start" if back else "end", a=write(a), t=duration_said(rng, n), p=rng.choice(NAMES)[0])
     result = (a - n if back else a + n) % 1440
-    work = shift_time(a, n, write, back)
+    work = sentence(shift_time(a, n, write, back))
     answer = rng.choice((f"{work}.", f"{work}.", f"{work}. It {'was' if 'was' in text or 'did' in text else 'is'} {write(result)}."))
     return TimeAsk(text, answer.replace("m..", "m."), has(time_ways(result)), at=result, write=write)
 
@@ -589,6 +598,41 @@ def halves(rng: random.Random, split: str) -> Ask:
     note = ", midnight" if at == 0 else ", noon" if at == 720 else ""
     why = f"{hour} - 12 = {twelve}, so it is {said}." if hour > 12 else f"{long} is {said}{note}."
     return Ask(text, rng.choice((f"{long} is {said}{note}.", why, f"{sentence(said)}{note}.")), has(ways))
+
+
+def valid(rng: random.Random, split: str) -> Ask:
+    """Whether a date exists at all."""
+    month = rng.randrange(12)
+    day = rng.choice((30, 31, 32, 28, 29, 31, 30, LENGTHS[month] + 1))
+    if month == 1 and day == 29:
+        day = 30
+    good = day <= LENGTHS[month]
+    days = "28 or 29" if month == 1 else LENGTHS[month]
+    text = expand(rng, BOOK.line(rng, "valid", split, f"valid {month} {day}"), a=dated(rng, month, day), d=day, m=MONTHS[month], o=nth(day))
+    return Ask(text, f"{MONTHS[month]} has {days} days, so {'yes' if good else 'no'}." if rng.random() < 0.6 else f"{'Yes' if good else 'No'}, {MONTHS[month]} has {days} days.", has(YES if good else NO))
+
+
+def day_weeks(rng: random.Random, split: str) -> Ask:
+    """Whole weeks from a day, and a week and some days."""
+    day, weeks = rng.randrange(7), rng.randint(1, 10)
+    back = rng.random() < 0.35
+    extra = rng.choice((0, 0, 0, 1, 2, 3))
+    week_said = rng.choice(("a week", "one week", "1 week")) if weeks == 1 else rng.choice((f"{weeks} weeks", f"{in_words(weeks)} weeks"))
+    said = week_said + (f" and {plural(extra, 'day')}" if extra else "")
+    result = (day - extra if back else day + extra) % 7
+    made = fact_ask(rng, split, "day.weeksago" if back else "day.weeks", (day, weeks, extra),
+                    (f"Whole weeks do not change the day; {plural(extra, 'day')} {'before' if back else 'after'} {DAYS[day]} is {DAYS[result]}.",) if extra
+                    else (f"{DAYS[day]} again.", f"It {'was' if back else 'is'} {DAYS[day]} again, because whole weeks do not change the day."),
+                    has(DAYS[result]), d=DAYS[day], w=said)  # fmt: skip
+    return DayAsk(made.question, made.answer, made.check, day=result)
+
+
+def countdown(rng: random.Random, split: str) -> Ask:
+    """Days until a holiday of the same month."""
+    name, (month, day) = rng.choice([entry for entry in HOLIDAYS.items() if entry[1][1] > 4])
+    (start,), _ = operands(rng, split, f"until {name}", lambda: (rng.randint(1, day - 1),), lambda start: start == 1)
+    text = BOOK.say(rng, "countdown", a=dated(rng, month - 1, start), h=name)
+    return Ask(text, f"{sentence(name)} is on {MONTHS[month - 1]} {day}: {day} - {start} = {plural(day - start, 'day')}.", number(day - start))
 
 
 def clock_words(rng: random.Random, split: str) -> Ask:
@@ -838,7 +882,7 @@ INTENTS: tuple[tuple[Callable[[random.Random, str], Ask], int], ...] = (
     (day_shift, 16), (day_next, 6), (day_until, 2), (day_date, 2), (day_kind, 3), (month_days, 7), (month_next, 5), (month_shift, 5),
     (month_order, 6), (quarter, 2), (season, 4), (leap, 5), (age, 6), (century, 3), (span, 14), (end_time, 13), (halves, 7),
     (clock_words, 2), (earlier, 2), (days_between, 6), (date_shift, 5), (date_next, 1), (iso, 7), (ordinal, 1), (holiday, 2),
-    (stretch, 6), (lists, 2), (today, 1),
+    (stretch, 6), (lists, 2), (today, 1), (valid, 2), (day_weeks, 3), (countdown, 2),
 )  # fmt: skip
 _DECK = [intent for intent, weight in INTENTS for _ in range(weight)]
 

@@ -628,6 +628,32 @@ def speed(rng: random.Random, split: str) -> Ask:
     return Ask(text, answer, has(sorted(ways)))
 
 
+def height(rng: random.Random, split: str) -> Ask:
+    """A height in feet and inches in centimetres."""
+    (feet, inches), _ = operands(rng, split, "height", lambda: (rng.randint(4, 6), rng.randint(0, 11)), lambda f, i: (f, i) in ((5, 0), (6, 0)))
+    total = 12 * feet + inches
+    tail = rng.choice((f"{feet}'{inches}\"", f"{feet} feet {inches} inches", f"{feet} ft {inches} in", f"{feet}'{inches}", f"{feet} foot {inches}", f"{feet}ft {inches}in")) if inches else rng.choice((f"{feet} feet", f"{feet} ft", f"{feet}'"))
+    text = BOOK.say(rng, "height", v=tail, U=rng.choice(UNITS["cm"].plural if rng.random() < 0.5 else UNITS["cm"].symbols))
+    lead = f"{feet} x 12 = {12 * feet}" + (f", {12 * feet} + {inches} = {total}" if inches else "")
+    exact = 2.54 * total
+    return Ask(text, f"{lead} inches, {partial(total, 254, 2)} cm.", has([scaled(254 * total), f"{exact:.1f}", f"{exact:.0f}", str(int(exact))]))
+
+
+def download(rng: random.Random, split: str) -> Ask:
+    """How long a download takes, and bits a second in bytes."""
+    if rng.random() < 0.4:
+        (n,), fact = operands(rng, split, "Mbit", lambda: (rng.choice((8, 10, 16, 20, 24, 25, 40, 50, 80, 100, 200, 250, 400, 500, 800, 1000, 8 * rng.randint(1, 40))),), lambda n: n in (8, 16, 100, 50))
+        text = expand(rng, BOOK.line(rng, "mbit", split, fact), n=n)
+        return Ask(text, f"{n} / 8 = {scaled(n * 1000 // 8, 3)} MB/s.", number(n / 8))
+    (rate, seconds), _ = operands(rng, split, "download", lambda: (rng.choice((1, 2, 4, 5, 10, 20, 25, 50, 100, 200, 500)), rng.choice((2, 4, 5, 8, 10, 20, 25, 30, 40, 50, 60, 100, 12, 3))), never)
+    size = rate * seconds
+    gigabytes = size >= 1000 and size % 500 == 0
+    shown = f"{scaled(size, 3)} GB" if gigabytes else f"{size} MB"
+    text = BOOK.say(rng, "download", v=shown if rng.random() < 0.7 else shown.replace(" ", ""), r=rng.choice((f"{rate} MB/s", f"{rate}MB/s", f"{rate} MB per second", f"{rate} megabytes per second")))
+    lead = f"{shown} = {show(size)} MB, " if gigabytes else ""
+    return Ask(text, f"{lead}{show(size)} / {rate} = {seconds} seconds.", number(seconds))
+
+
 PREFIXES = {
     "kilo": ("1000", "a thousand", ("kilometre", "kilogram")), "mega": ("1,000,000", "a million", ("megabyte", "megawatt")),
     "giga": ("1,000,000,000", "a billion", ("gigabyte", "gigawatt")), "tera": ("1,000,000,000,000", "a trillion", ("terabyte",)),
@@ -691,7 +717,7 @@ def follow(rng: random.Random, split: str, last: Ask) -> Ask | None:
 
 INTENTS: tuple[tuple[Callable[[random.Random, str], Ask], int], ...] = (
     (convert_down, 28), (convert_up, 22), (approximate, 12), (define_back, 1), (mixed, 7), (temperature, 10), (points, 2), (compare, 11),
-    (combine, 5), (fill, 2), (cents, 5), (speed, 3), (meanings, 5), (dozen, 2),
+    (combine, 5), (fill, 2), (cents, 5), (speed, 3), (meanings, 5), (dozen, 2), (height, 1), (download, 2),
 )  # fmt: skip
 _DECK = [intent for intent, weight in INTENTS for _ in range(weight)]
 
