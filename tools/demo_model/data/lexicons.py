@@ -505,7 +505,7 @@ def _maker(kind: str) -> Maker:
         low, high = (int(part) for part in re.match(r"(-?\d+)-(\d+)$", argument).groups())  # type: ignore[union-attr]
         return lambda rng, split: rng.randint(low, high)
     if base == "num":
-        floor, ceiling = (float(part) for part in argument.split("-"))
+        floor, ceiling = (float(part) for part in re.match(r"(-?[\d.]+)-([\d.]+)$", argument).groups())  # type: ignore[union-attr]
         return lambda rng, split: decimal(rng, floor, ceiling)
     if base == "oneof":
         options = argument.split("/")

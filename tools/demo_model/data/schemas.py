@@ -247,6 +247,8 @@ def render(nodes: tuple[Node, ...], rng: random.Random, say: Any, fixed: dict[st
             words = say(node[1])
             if out.endswith("on ") and re.match(r"(tomorrow|today|tonight|next )", words):
                 out = out[:-3]
+            if words[:1] in "aeiouAEIO" and re.search(r"\b[aA] $", out):
+                out = out[:-1] + "n "
             out += words
         elif kind == "fix":
             fixed[node[1]] = node[2]
