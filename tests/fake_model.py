@@ -7,6 +7,7 @@ that was reused wrongly gives a wrong answer.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from copy import deepcopy
 from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
@@ -128,7 +129,7 @@ class FakeSession:
             seconds_reading=0.0,
             seconds_waiting=0.0,
         )
-        self.stats = SimpleNamespace(
+        self._stats = SimpleNamespace(
             prefill=SimpleNamespace(tokens=0, **phase), decode=SimpleNamespace(tokens=0, **phase)
         )
         model.sessions.append(self)
@@ -136,6 +137,10 @@ class FakeSession:
     @property
     def position(self) -> int:
         return len(self.tokens)
+
+    @property
+    def stats(self) -> SimpleNamespace:
+        return deepcopy(self._stats)
 
     def eval(self, ids: Sequence[int], all_logits: bool = False, progress: Any = None) -> np.ndarray:
         assert not self.closed
@@ -146,7 +151,7 @@ class FakeSession:
             progress(0, len(ids))
         self.tokens += [int(token) for token in ids]
         self.model.evaluated.append(len(ids))
-        phase = self.stats.decode if len(ids) == 1 else self.stats.prefill
+        phase = self._stats.decode if len(ids) == 1 else self._stats.prefill
         phase.tokens += len(ids)
         phase.expert_hits += 3 * len(ids)
         phase.expert_misses += len(ids)
@@ -174,13 +179,13 @@ class FakeSession:
 
 class FakePlan:
     def __init__(self, context: int) -> None:
-        self._context = context
+        self.context = context
 
     def __str__(self) -> str:
         return "a plan"
 
     def as_dict(self) -> dict[str, Any]:
-        return {"context": self._context}
+        return {"context": self.context}
 
 
 class FakeModel:
@@ -197,8 +202,9 @@ class FakeModel:
         self.config = SimpleNamespace(
             vocab=self.tokenizer.vocab_size + 5, experts_per_token=4, max_context=context
         )
+        self.path = Path("fake")
         self.spec = SimpleNamespace(
-            path=Path("fake"), chat_template=TEMPLATE, special_tokens={}, eos_ids=(), config=self.config
+            path=self.path, chat_template=TEMPLATE, special_tokens={}, eos_ids=(), config=self.config
         )
         self.sessions: list[FakeSession] = []
         self.evaluated: list[int] = []  # tokens of each eval
