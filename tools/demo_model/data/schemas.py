@@ -203,7 +203,45 @@ def _joined(kind: str) -> Any:
     return lambda rng, split: lexicons.enumerate_words(lexicons.several(kind, rng, split, 2, 3), rng)
 
 
+ISSUES = ["login page is blank", "app crashes on start", "printer is offline", "wrong total on the invoice", "search returns nothing", "images do not load", "typo on the home page", "export is slow", "password reset fails",
+          "dark mode is unreadable", "emails arrive twice", "map shows the wrong place", "button does nothing", "video has no sound", "update fails at 90 percent", "coffee machine is broken", "VPN drops every hour", "screen flickers",
+          "cannot upload files", "calendar is one hour off", "data is lost after restart", "memory leak in worker", "broken link in the docs", "heating too loud", "key does not fit", "crash when the file is empty"]
+WIKI_TOPICS = ["the moon", "whales", "volcanoes", "the Roman Empire", "jazz", "photosynthesis", "the French Revolution", "penguins", "tea", "bridges", "chess", "the human heart", "glass", "earthquakes", "the Silk Road", "bees", "Mozart",
+               "electricity", "dinosaurs", "the Nile", "vaccines", "paper", "kites", "democracy", "black holes", "salt", "printing", "bicycles", "coral reefs", "the alphabet", "Antarctica", "rice", "clocks", "honey", "the Vikings", "lasers"]
+NEWS_TOPICS = ["politics", "sports", "science", "technology", "business", "health", "culture", "football", "climate", "space", "music", "movies", "energy", "education", "travel", "local news", "art", "chess", "open source", "robots"]
+DEVICES = ["TV", "coffee machine", "washing machine", "dishwasher", "heater", "fan", "radio", "printer", "air conditioner", "aquarium pump", "garage light", "router", "oven", "dryer", "Christmas lights", "humidifier", "projector",
+           "sound bar", "desk lamp", "water heater", "garden pump", "electric blanket", "kettle", "doorbell", "freezer", "sprinkler"]
+QUESTIONS = ["Where do we eat?", "Which day suits you?", "What color should the logo have?", "Who brings cake?", "When do we leave?", "Which name is best?", "Do we need a new printer?", "Tea or coffee?", "Which film tonight?",
+             "Where shall we meet?", "What should we build next?", "Which song first?", "Shall we move the meeting?", "How was the lunch?"]
+PICTURES = ["a cat on a roof", "a red bicycle in the rain", "two owls at night", "a lighthouse in a storm", "a dragon drinking tea", "a green train in the mountains", "an old map", "a robot in a garden", "a boat on a calm lake",
+            "a city made of glass", "a fox in the snow", "a bowl of oranges", "a castle on a cloud", "an astronaut on a horse", "a sleepy dog", "a wooden toy plane", "a market in the morning", "three balloons over a field"]
+
+
+def _some(entries: list[str], maker: Any, share: float = 0.3) -> lexicons.Maker:
+    """An entry of this split, or a made-up one."""
+    halves = {"train": [entry for entry in entries if not kept_back(entry)], "heldout": [entry for entry in entries if kept_back(entry)] or entries[-1:]}
+    halves["train"] = [entry for entry in halves["train"] if entry not in halves["heldout"]]
+    return lambda rng, split: maker(rng, split) if rng.random() < share else rng.choice(halves[split])
+
+
+def _equation(rng: random.Random, split: str) -> str:
+    name, a, b, c = rng.choice("xyztn"), rng.randint(2, 30), rng.randint(1, 99), rng.randint(1, 400)
+    return rng.choice([f"{a}{name} + {b} = {c}", f"{a} * {name} = {c}", f"{name} - {b} = {c}", f"{a}{name} = {b} + {name}", f"{name}^2 = {c}", f"{c} / {name} = {a}", f"{a}({name} + {b}) = {c}"])
+
+
+def _function(rng: random.Random, split: str) -> str:
+    a, b = rng.randint(2, 20), rng.randint(1, 99)
+    return rng.choice([f"x^{a}", f"{a}*x + {b}", "sin(x)", f"cos({a}*x)", f"x^2 - {b}", "exp(-x)", f"{a}/x", "sqrt(x)", f"log(x + {b})", f"{a}*x^2 + {b}*x", f"abs(x - {b})", "tan(x)"])
+
+
 EXTRA: dict[str, lexicons.Maker] = {
+    "issue": _some(ISSUES, lexicons.sentence), "wikitopic": _some(WIKI_TOPICS, lambda rng, split: lexicons.made_name(rng)), "newstopic": _some(NEWS_TOPICS, lambda rng, split: lexicons.lex("word", rng, split)),
+    "device": _some(DEVICES, lambda rng, split: f"{lexicons.lex('adjective', rng, split)} {lexicons.lex('noun', rng, split)}"), "question": _some(QUESTIONS, lambda rng, split: f"Is {lexicons.sentence(rng, split)}?"),
+    "picture": _some(PICTURES, lambda rng, split: f"a {lexicons.lex('color', rng, split)} {lexicons.lex('animal', rng, split)} with a {lexicons.lex('noun', rng, split)}"), "equation": _equation, "function": _function,
+    "repo": lambda rng, split: f"{lexicons.syllables(rng) if rng.random() < 0.5 else lexicons.username(rng, split).replace('.', '-')}/{lexicons.value('package', rng, split)}", "tablename": lambda rng, split: rng.choice(["users", "orders", "customers", "products", "invoices", "events", "logs", "payments", "sessions", lexicons.snake(rng, split, 1, 2)]),
+    "snake": lexicons.snake, "image": lambda rng, split: f"{lexicons.stem(rng, split)}.{rng.choice(['png', 'jpg', 'jpeg', 'gif', 'webp', 'svg', 'bmp'])}", "doctor": lambda rng, split: f"{rng.choice(['Dr.', 'Dr.', 'Doctor', 'Professor'])} {lexicons.value('last', rng, split)}",
+    "coursecode": lambda rng, split: f"{lexicons.chars(rng, lexicons.UPPER, rng.randint(2, 4))}{rng.choice(['', ' ', '-'])}{rng.randint(100, 499)}", "meetingroom": lambda rng, split: rng.choice([lexicons.made_name(rng), lexicons.lex("city", rng, split), f"room {rng.randint(1, 40)}", f"{lexicons.lex('word', rng, split).capitalize()} room"]),
+    "road": lambda rng, split: rng.choice([f"A{rng.randint(1, 99)}", f"I-{rng.randint(5, 95)}", f"M{rng.randint(1, 60)}", f"Route {rng.randint(1, 99)}", lexicons.value("street", rng, split), f"highway {rng.randint(1, 400)}"]),
     "when": _when, "place": _place, "placename": _placename, "hotel": lambda rng, split: f"{rng.choice(['Hotel', 'The', 'Grand', 'Villa'])} {lexicons.value('last', rng, split)}",
     "made": lambda rng, split: lexicons.made_title(rng) if rng.random() < 0.6 else lexicons.value("word", rng, split),
     "events": _joined("event"), "tasks": _joined("task"), "words": _joined("word"), "foods": _joined("food"), "people": _joined("person"), "files": _joined("file"),
@@ -654,7 +692,7 @@ def _synthetic_request(tool: Tool, action: str, thing: str, identified: bool, rn
     parts = [mention(param, rng, 2) for param in rest]
     if not parts:
         return lead
-    joined = ", ".join(parts) if rng.random() < 0.5 else lexicons.enumerate_words(parts, rng)
+    joined = ", ".join(parts) if rng.random() < 0.5 else lexicons.enumerate_words(parts, rng).replace(" and and ", " and ")
     if rng.random() < 0.2:
         return f"{lead}. {upper_first(joined) if not joined.startswith('{') else joined}."
     return lead + rng.choice([", ", ", ", " ", ": "]) + joined
