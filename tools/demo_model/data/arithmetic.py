@@ -110,11 +110,8 @@ def never(*_: int) -> bool:
     return False
 
 
-ONES = (
-    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen "
-    "eighteen nineteen"
-).split()
-TENS = "zero ten twenty thirty forty fifty sixty seventy eighty ninety".split()
+ONES = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen"]
+TENS = ["zero", "ten", "twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"]
 
 
 def in_words(n: int, joint: str = " and ", hyphen: str = "-") -> str:
@@ -204,19 +201,7 @@ NAMES = [
     for name in names.split()
 ]  # fmt: skip
 
-THINGS = (
-    "apples; oranges; pears; bananas; plums; cherries; grapes; lemons; mangoes; peaches; strawberries; tomatoes; potatoes; "
-    "carrots; onions; cucumbers; eggs; cookies; cakes; muffins; donuts; pancakes; sandwiches; candies; sweets; chocolates; "
-    "lollipops; nuts; olives; biscuits; rolls; bagels; pizzas; books; notebooks; magazines; comics; newspapers; letters; "
-    "postcards; envelopes; stamps; stickers; cards; pens; pencils; crayons; markers; brushes; erasers; rulers; marbles; balls; "
-    "balloons; toys; toy cars; dolls; puzzles; blocks; coins; buttons; beads; shells; stones; leaves; flowers; roses; tulips; "
-    "sunflowers; plants; seeds; trees; cups; mugs; glasses; plates; bowls; spoons; forks; bottles; jars; cans; baskets; "
-    "candles; lamps; bulbs; batteries; cables; screws; nails; bolts; bricks; tiles; planks; boxes; bags; socks; shirts; hats; "
-    "scarves; gloves; shoes; towels; pillows; blankets; chairs; tables; keys; tickets; tokens; photos; paintings; songs; "
-    "records; games; files; emails; messages; chickens; ducks; goats; cows; sheep; rabbits; kittens; puppies; fish; goldfish; "
-    "birds; bees; butterflies; frogs; turtles; horses; pigs; bicycles; cars; trucks; boats; kites; ribbons; badges; medals; "
-    "magnets; dice; chess pieces; paper clips; straws; napkins; sponges; umbrellas; masks; necklaces; rings; bracelets; oysters"
-).split("; ")
+THINGS = ["apples", "oranges", "pears", "bananas", "plums", "cherries", "grapes", "lemons", "mangoes", "peaches", "strawberries", "tomatoes", "potatoes", "carrots", "onions", "cucumbers", "eggs", "cookies", "cakes", "muffins", "donuts", "pancakes", "sandwiches", "candies", "sweets", "chocolates", "lollipops", "nuts", "olives", "biscuits", "rolls", "bagels", "pizzas", "books", "notebooks", "magazines", "comics", "newspapers", "letters", "postcards", "envelopes", "stamps", "stickers", "cards", "pens", "pencils", "crayons", "markers", "brushes", "erasers", "rulers", "marbles", "balls", "balloons", "toys", "toy cars", "dolls", "puzzles", "blocks", "coins", "buttons", "beads", "shells", "stones", "leaves", "flowers", "roses", "tulips", "sunflowers", "plants", "seeds", "trees", "cups", "mugs", "glasses", "plates", "bowls", "spoons", "forks", "bottles", "jars", "cans", "baskets", "candles", "lamps", "bulbs", "batteries", "cables", "screws", "nails", "bolts", "bricks", "tiles", "planks", "boxes", "bags", "socks", "shirts", "hats", "scarves", "gloves", "shoes", "towels", "pillows", "blankets", "chairs", "tables", "keys", "tickets", "tokens", "photos", "paintings", "songs", "records", "games", "files", "emails", "messages", "chickens", "ducks", "goats", "cows", "sheep", "rabbits", "kittens", "puppies", "fish", "goldfish", "birds", "bees", "butterflies", "frogs", "turtles", "horses", "pigs", "bicycles", "cars", "trucks", "boats", "kites", "ribbons", "badges", "medals", "magnets", "dice", "chess pieces", "paper clips", "straws", "napkins", "sponges", "umbrellas", "masks", "necklaces", "rings", "bracelets", "oysters"]
 
 Money = Callable[[int], str]
 
@@ -242,7 +227,7 @@ def cast(rng: random.Random) -> dict[str, str]:
     return {"n": name, "he": he, "his": his, "him": him, "n2": other, "o": THINGS[int(rng.random() * len(THINGS))]}
 
 
-def asked(rng: random.Random, split: str, kind: str, fact: str, whole_share: float = 0.5, **texts: str) -> str:
+def asked(rng: random.Random, split: str, kind: str, fact: str, whole_share: float = 0.5, **texts: Any) -> str:
     """A question of this kind: an expression in a frame, or a sentence of its own."""
     if f"{kind}.whole" not in BOOK or (f"{kind}.expr" in BOOK and rng.random() > whole_share):
         expression = expand(rng, BOOK.line(rng, f"{kind}.expr", split, fact), **texts)
@@ -267,7 +252,7 @@ def told(rng: random.Random, equation: str, result: str, noun: str = "result") -
 def times(a: int, b: int) -> str:
     """An equation for a product, with partial products where it takes more than the tables: "24 x 17 = 240 + 168 = 408"."""
     small, big = sorted((a, b))
-    if big <= 12 or small <= 1 or big % 10 == 0 and big // 10 <= 12 and small <= 12 or small in (10, 100, 1000) or big in (100, 1000):
+    if big <= 12 or small <= 1 or (big % 10 == 0 and big // 10 <= 12 and small <= 12) or small in (10, 100, 1000) or big in (100, 1000):
         return f"{a} x {b} = {show(a * b)}"
     if small <= 9:
         parts = [small * int(digit) * 10**place for place, digit in enumerate(reversed(str(big))) if digit != "0"][::-1]
@@ -466,7 +451,7 @@ def negative(rng: random.Random, split: str) -> Ask:
         return rng.randint(-20, 20) if rng.random() < 0.8 else -rng.randint(20, 99), rng.randint(1, 20)
 
     sign = rng.choice("+-x+-")
-    (a, b), fact = operands(rng, split, f"neg{sign}", lambda: (-abs(draw()[0]) or -1, draw()[1]), lambda a, b: a >= -10 and b <= 10)
+    (a, b), _ = operands(rng, split, f"neg{sign}", lambda: (-abs(draw()[0]) or -1, draw()[1]), lambda a, b: a >= -10 and b <= 10)
     result = a + b if sign == "+" else a - b if sign == "-" else a * b
     if sign == "x" and b > 10 and a < -12:
         b = b % 10 or 2
@@ -1032,8 +1017,9 @@ def fraction(rng: random.Random, split: str) -> Ask:
             name = rng.choice(PART_NAMES[top, bottom])
         decimal = scaled(1000 * top // bottom, 3)
         if chance < 0.22:
-            p = scaled(1000 * top // bottom, 1)
-            return Ask(expand(rng, BOOK.line(rng, "frac.pct", split, name), f=name), rng.choice((f"{top}/{bottom} = {decimal} = {p}%.", f"{name} is {p}%.".capitalize())), number(float(p)), None, f"{top}/{bottom} = {p}%")
+            share = scaled(1000 * top // bottom, 1)
+            return Ask(expand(rng, BOOK.line(rng, "frac.pct", split, name), f=name), rng.choice((f"{top}/{bottom} = {decimal} = {share}%.", f"{name} is {share}%.".capitalize())),
+                       number(float(share)), None, f"{top}/{bottom} = {share}%")  # fmt: skip
         if chance < 0.38:
             return Ask(expand(rng, BOOK.line(rng, "frac.dec", split, name), f=name), rng.choice((f"{top}/{bottom} = {decimal}.", f"It's {decimal}.")), number(float(decimal)), None, f"{top}/{bottom} = {decimal}")
         return Ask(expand(rng, BOOK.line(rng, "dec.frac", split, decimal), d=decimal), rng.choice((f"{decimal} = {top}/{bottom}.", f"It's {top}/{bottom}.")), has(f"{top}/{bottom}"), None, f"{decimal} = {top}/{bottom}")
@@ -1050,8 +1036,8 @@ def fraction(rng: random.Random, split: str) -> Ask:
         bottom = common
         steps = [f"{a * common // b}/{common} {sign} {c * common // d}/{common}"] if b != d else []
     steps.append(f"{top}/{bottom}")
-    share = _gcd(top, bottom) if top else bottom
-    low = f"{top // share}" if bottom == share else f"{top // share}/{bottom // share}"
+    common = _gcd(top, bottom) if top else bottom
+    low = f"{top // common}" if bottom == common else f"{top // common}/{bottom // common}"
     if low != steps[-1]:
         steps.append(low)
     equation = f"{a}/{b} {sign} {c}/{d} = {' = '.join(steps)}"
@@ -1060,10 +1046,10 @@ def fraction(rng: random.Random, split: str) -> Ask:
         names = rng.choice(PART_NAMES[a, b][:-1]), rng.choice(PART_NAMES[c, d][:-1])
     text = BOOK.say(rng, "frac.sum", f=names[0], g=names[1], o=sign if names[0][0].isdigit() else word, w=word)
     good = [low]
-    if bottom // share > 1 and 100000 % (bottom // share) == 0:
+    if bottom // common > 1 and 100000 % (bottom // common) == 0:
         good.append(scaled(top * 100000 // bottom, 5))
-    if bottom // share > 1 and top // share > bottom // share:
-        good.append(f"{top // bottom} {top // share % (bottom // share)}/{bottom // share}")
+    if bottom // common > 1 and top // common > bottom // common:
+        good.append(f"{top // bottom} {top // common % (bottom // common)}/{bottom // common}")
     return Ask(text, f"{equation}.", has(good), None, equation)
 
 
@@ -1150,9 +1136,9 @@ def two_step(rng: random.Random, split: str) -> Ask:
             text = text.replace(" ", "")
     else:
         text = BOOK.say(rng, f"two.{form}", **said)
-    if rng.random() < 0.85 or "," in text:
-        if not re.match(r"(multiply|take|divide|add|subtract|start|from)\b", text):
-            text = expand(rng, BOOK.line(rng, "frame"), x=text)
+    imperative = re.match(r"(multiply|take|divide|add|subtract|start|from)\b", text) is not None
+    if not imperative and (rng.random() < 0.85 or "," in text):
+        text = expand(rng, BOOK.line(rng, "frame"), x=text)
     answer = rng.choice((f"{work}.", f"{work}.", f"{work}, so the result is {show(result)}."))
     return Ask(text, answer, number(result), result, work)
 

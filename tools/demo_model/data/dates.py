@@ -13,18 +13,29 @@ from pathlib import Path
 from typing import Any
 
 from .arithmetic import (
-    NAMES, NO, YES, Ask, Phrasebook, converse, has, in_words, never, number, operands, slots,
+    NAMES,
+    NO,
+    YES,
+    Ask,
+    Phrasebook,
+    converse,
+    has,
+    in_words,
+    never,
+    number,
+    operands,
+    slots,
 )  # fmt: skip
 from .common import Check, Conversation
 from .phrasing import expand, listed, self_test, sentence
 
 BOOK = Phrasebook(Path(__file__).with_name("dates_phrases.txt"))
 
-DAYS = "Monday Tuesday Wednesday Thursday Friday Saturday Sunday".split()
-MONTHS = "January February March April May June July August September October November December".split()
+DAYS = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"]
+MONTHS = ["January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December"]
 LENGTHS = (31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 SEASONS = ("winter", "spring", "summer", "autumn")  # December begins the first
-NTH = "first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth".split()
+NTH = ["first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth", "eleventh", "twelfth"]
 HOLIDAYS = {
     "Christmas": (12, 25), "Christmas Day": (12, 25), "Christmas Eve": (12, 24), "Boxing Day": (12, 26), "New Year's Day": (1, 1),
     "New Year's Eve": (12, 31), "Halloween": (10, 31), "Valentine's Day": (2, 14), "St. Patrick's Day": (3, 17),
@@ -416,6 +427,10 @@ def clock(rng: random.Random, half: bool | None = None) -> Clock:
     return lambda at: f"{at % 1440 // 60:02d}:{at % 60:02d}" if padded else f"{at % 1440 // 60}:{at % 60:02d}"
 
 
+def hour_only(at: int) -> str:
+    return str((at // 60 + 11) % 12 + 1)
+
+
 def named(rng: random.Random, write: Clock) -> Clock:
     """The same clock, which now and then says noon and midnight."""
     if rng.random() < 0.6:
@@ -524,7 +539,7 @@ def span(rng: random.Random, split: str) -> Ask:
         b += 90
     n = (b - a) % 1440
     if chance < 0.36 and chance >= 0.18 and rng.random() < 0.2 and n < 720:  # "from 9 to 5"
-        write: Clock = lambda at: str((at // 60 + 11) % 12 + 1)
+        write: Clock = hour_only
     else:
         write = named(rng, clock(rng))
     section = "span.minutes" if chance < 0.18 else "span.hours" if chance < 0.36 else "span"

@@ -13,7 +13,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .arithmetic import (
-    NO, YES, Ask, Phrasebook, cast, converse, has, in_words, never, number, operands, scaled, show, times,
+    NO,
+    YES,
+    Ask,
+    Phrasebook,
+    cast,
+    converse,
+    has,
+    in_words,
+    never,
+    number,
+    operands,
+    scaled,
+    show,
+    times,
 )  # fmt: skip
 from .common import Conversation
 from .phrasing import expand, self_test
@@ -151,9 +164,7 @@ def amount(rng: random.Random, n: int, unit: Unit) -> str:
     whole, rest = divmod(n, ONE)
     chance = rng.random()
     digits = scaled(n, 3)
-    if whole < 10000:
-        digits = digits.replace(",", "")
-    elif rng.random() < 0.5:
+    if whole < 10000 or rng.random() < 0.5:
         digits = digits.replace(",", "")
     if 1000 <= whole < 10000 and chance < 0.3:
         digits = f"{whole:,}" + digits[len(str(whole)) :]
@@ -455,7 +466,7 @@ def points(rng: random.Random, split: str) -> Ask:
     text = expand(rng, BOOK.line(rng, section, split, section), U=rng.choice((CELSIUS[0], FAHRENHEIT[0])[scale : scale + 1] * 2 + (CELSIUS[2], FAHRENHEIT[2])[scale : scale + 1]))
     wanted = (celsius, fahrenheit)[scale]
     in_fahrenheit = re.search(r"Fahrenheit|°F", text) is not None
-    if re.search(r"Celsius|°C", text) and rng.random() < 0.5 or in_fahrenheit and rng.random() < 0.5:
+    if (re.search(r"Celsius|°C", text) and rng.random() < 0.5) or (in_fahrenheit and rng.random() < 0.5):
         what = {"freezing": "Water freezes", "boiling": "Water boils", "body": "Normal body temperature is about", "absolute": "Absolute zero is"}[section]
         answer = f"{what} {'at ' if section in ('freezing', 'boiling') else ''}{wanted} {'°F' if scale else '°C'}."
     ways = [wanted] if re.search(r"Fahrenheit|Celsius|°", text) else [celsius, fahrenheit]
