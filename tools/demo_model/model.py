@@ -296,11 +296,24 @@ def grouped(x: Tensor, w: Tensor, ends: Tensor) -> Tensor:
     return torch.cat([*parts, x.new_zeros(x.shape[0] - bounds[-1], w.shape[1])])
 
 
+def top(probs: Tensor, k: int) -> tuple[Tensor, Tensor]:
+    """torch.topk by k passes of max, which is faster for rows this short."""
+    left = probs.detach()
+    every = torch.arange(probs.shape[1], device=probs.device)
+    chosen = []
+    for _ in range(k):
+        best = left.argmax(-1, keepdim=True)
+        left = left.masked_fill(every == best, -1.0)
+        chosen.append(best)
+    index = torch.cat(chosen, -1)
+    return probs.gather(-1, index), index
+
+
 def moe(x: Tensor, p: Weights, c: Config) -> tuple[Tensor, Tensor, Tensor]:
     """The output, the load-balancing loss and how many tokens each expert got. x is [N, H]."""
     N, k, E = x.shape[0], c.num_experts_per_tok, c.num_experts
     probs = torch.softmax(linear(x, p["mlp.gate.weight"]).float(), -1)
-    w, chosen = torch.topk(probs, k)
+    w, chosen = top(probs, k)
     w = w / w.sum(-1, keepdim=True)
 
     expert, order = torch.sort(chosen.flatten().to(torch.uint8), stable=True)

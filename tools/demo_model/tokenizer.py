@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import re
-from collections.abc import Iterator
+from collections import Counter
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -26,10 +26,13 @@ TEMPLATE = Path(__file__).with_name("chat_template.jinja")
 VOCABULARY = 4096
 SPECIAL = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
 ADDED = ["<think>", "</think>", "<tool_call>", "</tool_call>", "<tool_response>", "</tool_response>"]
+# Qwen's pattern, less its case of contractions: that one would cut the word in 'sun' as 's + un.
 PATTERN = (
-    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?[\p{L}\p{M}]+|\p{N}| ?[^\s\p{L}\p{M}\p{N}]+[\r\n]*"
-    r"|\s*[\r\n]+|\s+(?!\S)|\s+"
+    r"[^\r\n\p{L}\p{N}]?[\p{L}\p{M}]+|\p{N}| ?[^\s\p{L}\p{M}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 )
+# The same with what stands before a word cut off.
+BARE = r"[\p{L}\p{M}]+|\p{N}|[^\s\p{L}\p{M}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+"
+BARE_ENTRIES = 2500
 RESERVED = re.compile("|".join(re.escape(token) for token in SPECIAL + ADDED))
 
 # How much of the loss a token carries, in hundredths.
@@ -59,23 +62,51 @@ def render(messages: list[dict[str, Any]], tools: list[dict[str, Any]] | None = 
     return _template().render(messages=safe, tools=tools or None, add_generation_prompt=prompt)
 
 
-def train(texts: Iterator[str]) -> Tokenizer:
-    tokenizer = Tokenizer(models.BPE())
+def _pieces(vocabulary: dict[str, int], merges: list[tuple[str, str]], pattern: str) -> Tokenizer:
+    tokenizer = Tokenizer(models.BPE(vocabulary, merges))
     tokenizer.normalizer = normalizers.NFC()
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
         [
-            pre_tokenizers.Split(Regex(PATTERN), behavior="isolated"),
+            pre_tokenizers.Split(Regex(pattern), behavior="isolated"),
             pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
         ]
     )
     tokenizer.decoder = decoders.ByteLevel()
+    return tokenizer
+
+
+def train(texts: list[str]) -> Tokenizer:
+    """A word is cut in the same pieces whether a space, a quote or nothing stands before it.
+
+    So copying one from a sentence into JSON or an argument is copying its tokens, but for a space before the first. To
+    get there the merges are learnt on bare words; joining a space to a word's first piece comes after all of them.
+    """
+    parts = [part for text in texts for part in RESERVED.split(text)]
+    bare = _pieces({}, [], BARE)
     trainer = trainers.BpeTrainer(
-        vocab_size=VOCABULARY - len(SPECIAL) - len(ADDED),
+        vocab_size=BARE_ENTRIES,
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         max_token_length=20,
         show_progress=False,
     )
-    tokenizer.train_from_iterator((part for text in texts for part in RESERVED.split(text)), trainer)
+    bare.train_from_iterator(iter(parts), trainer)
+    model = json.loads(bare.to_str())["model"]
+    vocabulary, merges = model["vocab"], [tuple(merge) for merge in model["merges"]]
+
+    # What a joint token would save, counted on text cut into bare pieces.
+    whole = _pieces(vocabulary, merges, PATTERN)
+    pairs: Counter[tuple[str, str]] = Counter()
+    for encoding in whole.encode_batch(parts):
+        tokens = encoding.tokens
+        pairs.update((a, b) for a, b in zip(tokens, tokens[1:], strict=False) if a in ("Ġ", "'") and not b[0].isdigit())
+    contractions = {"s", "t", "re", "m", "ll", "ve", "d"}
+    for pair, _ in pairs.most_common():
+        if len(vocabulary) == VOCABULARY - len(SPECIAL) - len(ADDED):
+            break
+        if "".join(pair) not in vocabulary and (pair[0] == "Ġ" or pair[1] in contractions):
+            vocabulary["".join(pair)] = len(vocabulary)
+            merges.append(pair)
+    tokenizer = _pieces(vocabulary, merges, PATTERN)
     tokenizer.add_special_tokens([AddedToken(token, normalized=False, special=True) for token in SPECIAL])
     tokenizer.add_tokens([AddedToken(token, normalized=False, special=False) for token in ADDED])
     return tokenizer
@@ -123,17 +154,13 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=20)
     options = parser.parse_args()
     mixture = Mixture(options.seed)
+    texts: list[str] = []
     total = 0
-
-    def texts() -> Iterator[str]:
-        nonlocal total
-        while total < options.characters:
-            conversation = mixture.conversation()
-            text = render(conversation.messages, conversation.tools)
-            total += len(text)
-            yield text
-
-    tokenizer = train(texts())
+    while total < options.characters:
+        conversation = mixture.conversation()
+        texts.append(render(conversation.messages, conversation.tools))
+        total += len(texts[-1])
+    tokenizer = train(texts)
     options.out.mkdir(parents=True, exist_ok=True)
     tokenizer.save(str(options.out / "tokenizer.json"))
     print(f"{tokenizer.get_vocab_size()} entries from {total:,} characters")
