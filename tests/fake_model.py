@@ -161,6 +161,9 @@ class FakeSession:
             progress(len(ids), len(ids))
         return self.model.logits(self.tokens)
 
+    def prefill(self, ids: Sequence[int], progress: Any = None) -> None:
+        self.eval(ids, progress=progress)
+
     def fork(self) -> FakeSession:
         return FakeSession(self.model, self.tokens)
 

@@ -8,12 +8,12 @@ wasted, and the session then holds the prompt and all tokens but the last.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import AbstractContextManager, suppress
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from .errors import Cancelled, ContextFullError, UsageError
+from .errors import Cancelled, ContextFullError, MemoryBudgetError, UsageError
 from .sampling import Sampler, Sampling
 from .text.stops import StopFilter
 
@@ -82,6 +82,7 @@ class Generation(Iterator[Token], AbstractContextManager["Generation"]):
         sampling: Sampling | None = None,
         session: Session | None = None,
         progress: Progress | None = None,
+        snapshot_at: int | None = None,
     ) -> None:
         if max_tokens is not None and (not isinstance(max_tokens, int) or max_tokens < 1):
             raise UsageError(f"max_tokens should be a whole number of at least 1, not {max_tokens!r}")
@@ -98,6 +99,8 @@ class Generation(Iterator[Token], AbstractContextManager["Generation"]):
         self._model, self._session, self._max_tokens = model, session, max_tokens
         self._reused = _reused(session, self.prompt)
         self._progress = progress
+        self._snapshot_at = snapshot_at
+        self.snapshot: Session | None = None
         self._cancelled = False
         self._start = self._first = self._end = 0.0
         self._before: Stats | None = None
@@ -145,7 +148,7 @@ class Generation(Iterator[Token], AbstractContextManager["Generation"]):
             **counts,
         )
 
-    def _run(self) -> Iterator[Token]:
+    def _run(self) -> Generator[Token]:
         self._start = time.perf_counter()
         own = self._session is None
         session = self._session = self._session or self._model.session()
@@ -164,11 +167,11 @@ class Generation(Iterator[Token], AbstractContextManager["Generation"]):
             if own:
                 session.close()
 
-    def _answer(self, session: Session) -> Iterator[Token]:
+    def _answer(self, session: Session) -> Generator[Token]:
         tokenizer = self._model.tokenizer
         stream, stops = tokenizer.stream(), StopFilter(self.sampling.stop)
         context = self._model.plan.context
-        logits = session.eval(self.prompt[self._reused :], progress=self._report)
+        logits = session.eval(self._rest_of_prompt(session), progress=self._report)
         while not self._cancelled:
             id, logprob = self.sampler.sample(logits)
             self._first = self._first or time.perf_counter()
@@ -189,6 +192,15 @@ class Generation(Iterator[Token], AbstractContextManager["Generation"]):
                 return
         raise Cancelled("the answer was cancelled")
 
+    def _rest_of_prompt(self, session: Session) -> list[int]:
+        """What of the prompt is left to evaluate, once the snapshot is taken."""
+        if self._snapshot_at is not None and self._reused < self._snapshot_at < len(self.prompt):
+            session.prefill(self.prompt[self._reused : self._snapshot_at], progress=self._report)
+            with suppress(MemoryBudgetError):  # it saves time later, and is not worth failing for
+                self.snapshot = session.fork()
+            return self.prompt[self._snapshot_at :]
+        return self.prompt[self._reused :]
+
     def _report(self, done: int, total: int) -> bool:
         return self._cancelled or bool(self._progress and self._progress(done, total))
 
@@ -200,6 +212,7 @@ def generate(
     sampling: Sampling | None = None,
     session: Session | None = None,
     progress: Progress | None = None,
+    snapshot_at: int | None = None,
 ) -> Generation:
     """Continues a text or token ids: an iterator of `Token(id, text, logprob)`.
 
@@ -214,10 +227,13 @@ def generate(
     sampling: None for what the checkpoint recommends.
     session: one whose tokens the prompt begins with; only the rest is evaluated. None for one of its own.
     progress: called with (done, total) tokens of the prompt; a true return cancels.
+    snapshot_at: after so many tokens of the prompt the session is forked, to begin other timelines with; the
+    fork is
+        `generation.snapshot` (None where memory does not allow it), and closing it is the caller's part.
 
     Raises UsageError, and while it runs ContextFullError (the prompt does not fit) and ReadError.
     """
-    return Generation(model, prompt, max_tokens, sampling, session, progress)
+    return Generation(model, prompt, max_tokens, sampling, session, progress, snapshot_at)
 
 
 def _reused(session: Session | None, prompt: Sequence[int]) -> int:
