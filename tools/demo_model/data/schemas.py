@@ -402,7 +402,8 @@ def offer(tool: Tool, rng: random.Random, split: str, all_params: bool = False, 
     style = rng.choices(["snake", "camel", "pascal", "kebab"], [85, 9, 3, 3])[0]
     name = rng.choice(tool.names) if rng.random() < 0.5 else tool.name
     if rng.random() < 0.04 and tool.domain not in name:
-        name = f"{tool.domain.replace(' ', '_')}_{name}"
+        prefix = rng.choice(["local", "default", "system", "my", "api"]) if tool.domain == "builtin" else tool.domain.replace(" ", "_")
+        name = f"{prefix}_{name}"
     name = _restyle(name, style)
     key_style = style if style == "camel" else "snake"
     described = rng.random()
@@ -548,6 +549,14 @@ LIST_PARAMS = [("tags", "tag"), ("names", "name"), ("ids", "id"), ("items", "nou
 ID_LIKE = ["id", "id", "id", "hex", "code", "int:1-99999", "word", "identifier"]
 
 
+SYNONYMS = {"get": ["show me", "give me", "look up"], "fetch": ["get", "bring me"], "find": ["look for", "search for"], "lookup": ["look up", "check"], "check": ["have a look at", "inspect"], "list": ["show"], "count": ["tell me how many there are of"],
+            "show": ["display", "let me see"], "create": ["make", "set up"], "add": ["put in", "enter"], "start": ["kick off", "begin"], "launch": ["start", "fire up"], "run": ["execute", "start"], "stop": ["halt", "end"], "close": ["shut"],
+            "delete": ["get rid of", "erase", "throw away"], "remove": ["take out", "get rid of"], "update": ["change", "bring up to date"], "rename": ["give a new name to"], "approve": ["say yes to", "sign off"], "reject": ["turn down", "say no to"],
+            "send": ["mail out", "ship"], "notify": ["tell", "inform"], "measure": ["take the measure of"], "verify": ["double-check"], "refresh": ["bring up to date"], "cancel": ["call off"], "extend": ["prolong"], "reserve": ["book", "set aside"],
+            "refund": ["pay back"], "swap": ["exchange"], "print": ["put on paper"], "heat": ["warm up"], "cool": ["cool down"], "fill": ["top up"], "hide": ["make invisible"], "lock": ["lock up"], "review": ["look over"], "pause": ["put on hold"],
+            "resume": ["carry on with", "continue"], "archive": ["put away in the archive"], "open": ["open up"], "register": ["sign up"], "move": ["relocate"], "copy": ["duplicate"], "merge": ["combine"], "split": ["divide"], "reset": ["set back"]}
+
+
 def third_person(verb: str) -> str:
     return THIRD.get(verb, verb + "s")
 
@@ -672,6 +681,8 @@ def synthetic(rng: random.Random, split: str, noun: str | None = None, verbs: li
 
 def _synthetic_request(tool: Tool, action: str, thing: str, identified: bool, rng: random.Random) -> str:
     said = [param for param in tool.params if param.required or rng.random() < 0.6]
+    if action in SYNONYMS and rng.random() < 0.22:
+        action = rng.choice(SYNONYMS[action])
     style = rng.choices([0, 1, 2], [25, 10, 65])[0]
     if style == 0:
         parts = [mention(param, rng, 0) for param in said]

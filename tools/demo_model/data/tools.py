@@ -15,7 +15,7 @@ from math import sqrt
 from pathlib import Path
 from typing import Any
 
-from . import lexicons, schemas
+from . import extract, lexicons, schemas
 from .common import Check, Conversation, Message, assistant, call, kept_back, tool_result, user
 from .schemas import Ask, Offered, Tool, upper_first, words_of
 
@@ -52,6 +52,9 @@ def conflicting(one: Tool, other: Tool) -> bool:
         any(verb in other.name for verb in ("search", "find", "get", "look")) and any(verb in one.name for verb in ("search", "find", "get", "look"))
 
 
+SIBLING_VERBS = ["rename", "archive", "export", "print", "lock", "tag", "translate", "rotate", "weigh", "audit", "escalate", "clone", "merge", "polish", "schedule", "reserve", "count", "encrypt"]
+
+
 def offer_all(rng: random.Random, split: str, wanted: list[tuple[Tool, set[str]]], extra: int | None = None, avoid: set[str] | None = None) -> tuple[list[Offered], list[JSONish]]:
     """Schemas of the wanted tools (with the parameters that the request needs) among distractors, in random order."""
     offered = [schemas.offer(tool, rng, split, needed=needed) for tool, needed in wanted]
@@ -59,8 +62,18 @@ def offer_all(rng: random.Random, split: str, wanted: list[tuple[Tool, set[str]]
     size = sum(len(str(one.schema)) for one in everything)
     names = {one.name for one in everything}
     count = extra if extra is not None else rng.choices([0, 1, 2, 3, 4], [34, 27, 20, 12, 7])[0]
+    made_up = next((tool for tool, _ in wanted if not tool.requests[2:] and tool.name not in schemas.BUILTIN and tool.requests), None)
     for _ in range(count):
         form = rng.random()
+        if made_up and form < 0.4:   # another tool for the same thing
+            verb = made_up.descriptions[0].split()[0].lower()
+            sibling = schemas.synthetic(rng, split, made_up.domain, [action for action in SIBLING_VERBS if action[:4] != verb[:4]])
+            one = schemas.offer(sibling, rng, split)
+            if one.name not in names and size + len(str(one.schema)) <= MAX_SCHEMA_CHARACTERS:
+                names.add(one.name)
+                size += len(str(one.schema))
+                everything.append(one)
+            continue
         if form < 0.3:
             other = rng.choice(list(schemas.BUILTIN.values()))
         elif form < 0.75:
@@ -174,9 +187,56 @@ def error_result(rng: random.Random, split: str) -> tuple[str, str]:
     return f"error={rng.randint(1, 99)} message=\"{message}\"", message
 
 
+WET = ("rain", "drizzle", "shower", "thunderstorm", "sleet")
+DRY = ("sunny", "clear", "dry")
+
+
+def report_weather(talk: Talk, rng: random.Random, split: str, request: Ask) -> JSONish:
+    """Weather as services print it, and an answer that gives the temperature and the sky."""
+    place, sky = request.values["city"], lexicons.value("weather", rng, split)
+    degrees = rng.randint(-15, 39) if rng.random() < 0.7 else round(rng.uniform(-9, 39), 1)
+    scale = "fahrenheit" if request.values.get("unit") == "fahrenheit" else "celsius"
+    letter = scale[0].upper()
+    if scale == "fahrenheit":
+        degrees = rng.randint(5, 104)
+    wind, humid = rng.randint(2, 80), rng.randint(15, 99)
+    key = rng.choice(["temperature", "temp", "degrees", f"temp_{letter.lower()}", f"temperature_{scale}", "t"])
+    sky_key = rng.choice(["condition", "conditions", "sky", "weather", "description", "summary"])
+    fields: JSONish = {key: degrees, sky_key: sky}
+    if rng.random() < 0.3:
+        fields[rng.choice(["wind_kmh", "wind"])] = wind
+    if rng.random() < 0.25:
+        fields["humidity"] = humid
+    if rng.random() < 0.3:
+        fields = {rng.choice(["city", "location", "place"]): place, **fields}
+    if rng.random() < 0.15:
+        fields["unit"] = rng.choice([letter, scale])
+    form = rng.random()
+    if form < 0.55:
+        printed = result_text(fields, rng, split)
+    else:
+        printed = rng.choice([f"{degrees}°{letter}, {sky}", f"{sky}, {degrees} degrees", f"{place}: {degrees}°{letter} and {sky}", f"{upper_first(sky)}, {degrees}°{letter}, wind {wind} km/h", f"{degrees} {letter}; {sky}; humidity {humid}%",
+                              f"The weather in {place} is {sky} with {degrees}°{letter}.", f"{place} {degrees}{letter} {sky}", f"temp={degrees} sky={sky}", f"now {degrees}°, {sky}", f"It is {sky} and {degrees} degrees {scale}.",
+                              json.dumps({"main": {"temp": degrees, "humidity": humid}, "weather": sky}), json.dumps({"current": {"temperature": degrees, "sky": sky}})])
+    talk.results(printed)
+    day = request.words.get("day", "")
+    when = f" {day}" if day and rng.random() < 0.7 else ""
+    unit = f" degrees {scale.capitalize()}" if "unit" in request.values else " degrees"
+    lead = ""
+    if re.search(r"umbrella|raincoat|rain", request.text.lower()):
+        lead = "Yes. " if any(word in sky for word in WET) else "No. " if any(word in sky for word in DRY) else ""
+    verb = "will be" if when and "today" not in when and rng.random() < 0.6 else "is"
+    text = rng.choice([f"It {verb} {degrees}{unit} and {sky} in {place}{when}.", f"In {place} it {verb} {degrees}{unit}{when}, {sky}.", f"{place}: {degrees}{unit}, {sky}.", f"The weather in {place}{when}: {sky}, {degrees}{unit}.",
+                       f"It {verb} {sky} in {place}{when}, with {degrees}{unit}.", f"{upper_first(sky)} and {degrees}{unit} in {place}{when}."])
+    talk.says(lead + text, [[sky], *([[lead[:-2]]] if lead else [])], degrees)
+    return fields
+
+
 def report(talk: Talk, rng: random.Random, split: str, tool: Tool, request: Ask) -> JSONish | None:
     """The result of a call and the answer to it. Returns the fields of the result, None after an error."""
     form = rng.random()
+    if tool.name == "get_weather" and form > 0.25:
+        return report_weather(talk, rng, split, request)
     if form < 0.1 or not tool.answers:
         printed, message = error_result(rng, split)
         talk.results(printed)
@@ -364,6 +424,9 @@ def _commands() -> list[tuple[str, list[str]]]:
 
 
 COMMANDS = _commands()
+# What the file tools cannot do, so that a request for it means the shell even beside them.
+NO_FILE_COMMANDS = [(command, requests) for command, requests in COMMANDS if command.split()[0] not in {
+    "ls", "cat", "head", "tail", "less", "touch", "echo", "nano", "tree", "find", "grep", "sed", "cut", "file", "stat", "sort", "cd"}]
 SHELL_KINDS = {"dir": "dir", "n": "int:2-60", "n5": "int:100-99999", "n1": "int:1-9", "mode": "oneof:644/755/600/700/640/400/777/444", "target": "oneof:clean/install/test/all/docs/lint/release/check/format/run",
                "program": "oneof:python/git/node/gcc/clang/docker/curl/vim/ffmpeg/htop/jq/tmux/make/cmake/java/go/rustc/ruby/perl/npm/tree/ripgrep/wget/nano", "stem": "stem"}
 DICTATED = ["run {c}", "run `{c}`", "execute {c}", "execute `{c}`", "please run \"{c}\" in the shell", "run the command {c}", "run this command: {c}", "in the terminal: {c}", "{c}", "$ {c}", "type {c} into the shell",
@@ -393,7 +456,7 @@ def _shell_value(key: str, rng: random.Random, split: str) -> str:
 
 def ask_shell(rng: random.Random, split: str, files_offered: bool) -> Ask:
     known: dict[str, str] = {}
-    if rng.random() < 0.3 or files_offered:
+    if rng.random() < (0.45 if files_offered else 0.3):
         template = rng.choice(ODD_COMMANDS) if rng.random() < 0.5 else rng.choice(COMMANDS)[0]
         command = _filled(template, rng, split, known)
         while "|" in command and rng.random() < 0.7:
@@ -405,7 +468,7 @@ def ask_shell(rng: random.Random, split: str, files_offered: bool) -> Ask:
         if rng.random() < 0.4 and spoken[0] not in "{$":
             text = upper_first(text)
         return Ask(text, {"command": command}, {"command": command})
-    command_template, requests = rng.choice(COMMANDS)
+    command_template, requests = rng.choice(NO_FILE_COMMANDS if files_offered else COMMANDS)
     command = _filled(command_template, rng, split, known)
     template = rng.choice(requests)
     text = schemas.render(schemas.parse(template), rng, lambda key: known.setdefault(key, _shell_value(key, rng, split)), {})
@@ -644,7 +707,9 @@ PAIRS: dict[str, list[str]] = {
 
 
 def pair(rng: random.Random, split: str) -> Conversation:
-    """Two calls in one answer: two values for one tool, two requests for two tools, or one request with a list of things."""
+    """Two calls in one answer: two values for one tool, or two requests."""
+    if rng.random() < 0.08:
+        return triple(rng, split)
     if rng.random() < 0.45:
         name = rng.choices(list(PAIRS), [40, 25, 10, 13, 12])[0]
         tool = schemas.BUILTIN[name]
@@ -704,6 +769,92 @@ def pair(rng: random.Random, split: str) -> Conversation:
     talk.user(rng.choice(joins))
     pairs = [(offered[min(index, len(offered) - 1)], request) for index, request in enumerate(requests)]
     talk.calls(*((one.name, one.arguments(request.values)) for one, request in pairs))
+    return talk.done()
+
+
+TRIPLES = {"get_weather": ["what's the weather in {x}, {y} and {z}?", "weather for {x}, {y}, {z}", "compare {x}, {y} and {z}: which is warmest?", "check {x}, {y} and also {z}, weather please", "is it raining in {x}, {y} or {z}?", "how is the weather in {x}, in {y} and in {z}?"],
+           "read_file": ["read {x}, {y} and {z}", "show me {x}, {y} and {z}", "what's in {x}, {y} and {z}?", "open these files: {x}, {y}, {z}", "I need {x}, {y} and {z}, print all three"]}
+
+
+def triple(rng: random.Random, split: str) -> Conversation:
+    """Three values for one tool."""
+    name = rng.choice(list(TRIPLES))
+    tool = schemas.BUILTIN[name]
+    param = next(param for param in tool.params if param.required)
+    values = lexicons.several(param.kind, rng, split, 3, 3)
+    template = rng.choice(TRIPLES[name])
+    words = dict(zip("xyz", map(str, values), strict=False))
+    if len(words) < 3:
+        return single(rng, split)
+    offered, tools = offer_all(rng, split, [(tool, {param.key})], avoid={"run_shell"})
+    talk = Talk(rng, tools)
+    talk.user(schemas.dress(template.format(**words), template, rng, words))
+    talk.calls(*((offered[0].name, offered[0].arguments({param.key: value})) for value in values))
+    return talk.done()
+
+
+RECORD_VERBS = ["get", "fetch", "lookup", "find", "read", "show", "load", "query"]
+
+
+def record_question(rng: random.Random, split: str) -> Conversation:
+    """A tool returns a whole record; the question is about one or two of its fields, later ones need no new call."""
+    domain = rng.choice(extract.usable(split))
+    noun = words_of(domain.name)
+    thing = domain.name
+    verb = rng.choice(RECORD_VERBS)
+    id_kind = rng.choice(["id", "id", "hex", "int:10-99999", "code"])
+    key = rng.choice([f"{thing}_id", "id", f"{thing}_number", "ref", f"{thing}_code"])
+    tool = Tool([f"{verb}_{thing}"], noun, [f"Get the data of a {noun}", f"Look up a {noun} by its id", f"Returns everything that is known about a {noun}"], [schemas.Param([key], "int" if id_kind.startswith("int") else "str", id_kind, f"Which {noun}", True)])
+    names, words, values = {}, {}, {}
+    for one in rng.sample(domain.fields, min(len(domain.fields), rng.randint(3, 6))):
+        names[one.key] = one.key if rng.random() < 0.6 else rng.choice(one.keys)
+        words[one.key], values[one.key] = extract.sample(one, rng, split)
+    if len(set(names.values())) < len(names):
+        names = {key_: key_ for key_ in names}
+    askable = [one.key for one in domain.fields if one.key in values and one.type != "bool" and key not in (names[one.key], one.key)]
+    if len(askable) < 2:
+        return single(rng, split)
+    asked = rng.sample(askable, 2)
+    target_words, target = schemas.sample(tool.params[0], rng, split)
+    labels = [words_of(names[one]) for one in asked]
+    template = rng.choice(["what is the {l} of {n} {t}?", "what's the {l} of the {n} {t}?", "tell me the {l} of {n} {t}", "I need the {l} for the {n} {t}", "{n} {t}: {l}?", "look up the {l} of {n} {t}", "which {l} does the {n} {t} have?",
+                           "can you find the {l} of {n} {t}?", "find {n} {t} and tell me the {l}", "give me the {l} of the {n} with the id {t}", "check {n} {t}, what is its {l}?"])
+    both = rng.random() < 0.25
+    text = template.format(l=" and the ".join(labels) if both else labels[0], n=noun, t=target_words)
+    offered, tools = offer_all(rng, split, [(tool, {key})], rng.choice([0, 0, 1, 2]))
+    talk = Talk(rng, tools)
+    talk.user(schemas.dress(text, template if not template.startswith("{n}") else "record", rng, {"t": target_words, "l": labels[0], "m": labels[1]}))
+    talk.calls((offered[0].name, offered[0].arguments({key: target})))
+    shown = {names[one]: value for one, value in values.items()}
+    if rng.random() < 0.3:
+        shown = {key: target, **shown}
+    form = rng.random()
+    printed = json.dumps(shown, ensure_ascii=False) if form < 0.6 else json.dumps({thing: shown}, ensure_ascii=False) if form < 0.7 else "\n".join(f"{name}: {', '.join(map(str, value)) if isinstance(value, list) else value}" for name, value in shown.items())
+    talk.results(printed)
+
+    def say(index: int) -> None:
+        value = values[asked[index]]
+        spoken = lexicons.enumerate_words(value, random.Random(1)) if isinstance(value, list) else str(value)
+        reply = rng.choice(["The {l} is {v}.", "The {l} of {n} {t} is {v}.", "It is {v}.", "{n} {t} has the {l} {v}.", "Its {l} is {v}."]).format(l=labels[index], v=spoken, n=noun, t=target)
+        if isinstance(value, list):
+            talk.says(upper_first(reply), [[str(item)] for item in value])
+        elif isinstance(value, int | float):
+            talk.says(upper_first(reply), None, value)
+        else:
+            talk.says(upper_first(reply), [[value]])
+
+    if both:
+        spoken = [lexicons.enumerate_words(values[one], random.Random(1)) if isinstance(values[one], list) else str(values[one]) for one in asked]
+        talk.says(f"The {labels[0]} is {spoken[0]} and the {labels[1]} is {spoken[1]}.", [[text] for text in spoken if not text.startswith("-")] or None)
+        return talk.done()
+    say(0)
+    if rng.random() < 0.35:
+        talk.user(rng.choice(["And the {l}?", "What about the {l}?", "and its {l}?", "Which {l}?", "Thanks. And the {l}?", "What is the {l}?", "I also need the {l}."]).format(l=labels[1]))
+        say(1)
+    elif rng.random() < 0.3:
+        words2, other = schemas.sample(tool.params[0], rng, split)
+        talk.user(rng.choice(["And for {v}?", "What about {v}?", "The same for {v}.", "and {v}?", "Now {v}, please."]).format(v=words2))
+        talk.calls((offered[0].name, offered[0].arguments({key: other})))
     return talk.done()
 
 
@@ -1014,7 +1165,7 @@ def file_question(rng: random.Random, split: str) -> Conversation:
 
 
 CASES: list[tuple[Callable[[random.Random, str], Conversation], int]] = [
-    (single, 44), (follow_up, 8), (pair, 11), (missing, 8), (no_fit, 10), (no_tools, 3), (chain, 8), (file_question, 6),
+    (single, 42), (follow_up, 8), (pair, 11), (missing, 8), (no_fit, 10), (no_tools, 3), (chain, 7), (file_question, 5), (record_question, 6),
 ]
 
 
@@ -1079,10 +1230,10 @@ if __name__ == "__main__":
             conversation = generate(source, split)
             check_conversation(conversation)
             lengths.append(len(json.dumps(conversation.tools)) + sum(len(_reference(message)) for message in conversation.messages))
-    began = time.perf_counter()
+    began = time.process_time()
     for _ in range(4000):
         generate(source, "train")
     lengths.sort()
-    print(f"{4000 / (time.perf_counter() - began):.0f} conversations/s; characters: median {lengths[len(lengths) // 2]}, 95 % {lengths[len(lengths) * 95 // 100]}, most {lengths[-1]}")
+    print(f"{4000 / (time.process_time() - began):.0f} conversations/s; characters: median {lengths[len(lengths) // 2]}, 95 % {lengths[len(lengths) * 95 // 100]}, most {lengths[-1]}")
     print(f"{len(schemas.CATALOGUE)} tools by hand with {sum(len(tool.requests) for tool in schemas.CATALOGUE)} requests in {len({tool.domain for tool in schemas.CATALOGUE})} domains, "
           f"{len(schemas.BY_SPLIT['heldout'])} of them held out; {len(COMMANDS)} shell commands with {sum(len(requests) for _, requests in COMMANDS)} requests")
