@@ -37,6 +37,13 @@ _YES_NO = re.compile(
 _WH = re.compile(r"(?:what|which|who|where|when|why|how|tell|explain|give|name|list|show|i want|i need|i'd|write|define|describe)\b", re.I)
 _LOWERS = frozenset("The It A An You Your They Their Each All Everything With Without Missing Errors Experts Use Pass Call Run Three My".split())
 
+# "What is … do?" and "What does … for?": readings of "[is|does] … [for|do|]" that cross.
+_CROSSED = re.compile(
+    r"^What (?:is|are) [^?]*\b(?:do|mean)(?: in [^?]*| for a model| exactly)?\?|^What does [^?]*\b(?:for|exactly|good for|here)\?|"
+    r"^What does (?!.*\b(?:do|mean|tell|show|return|give|gives|hold|contain|count|keep|yield|consist|stand|change|refer|bring|save|let|print|"
+    r"compare|read|store|learn|use|own|need|solve|make|know|happen|take|say|offer|have|cover|include|help|report|measure|choose|want|lead|give me|"
+    r"it mean|it take|the build|auto|that)\b)", re.I)
+
 LINKS = ("[And|Also|Then|And then], {q}", "{q}", "And {q}", "[Ok|Okay|Thanks|Good|I see|Great|Got it|Nice|Aha|Fine|Alright], [and |]{q}", "[One more:|Next:|Another one:|Now:] {q}")
 BOTH = ("{a} And {b}", "{a} Also, {b}", "{a} {B}", "[Two questions:|I have two questions.] {a} And {b}", "{a} And also: {b}")
 
@@ -88,6 +95,10 @@ def ask(rng: random.Random, split: str) -> tuple[str, str, list[list[str]]]:
     way = banks[entry["id"]].pick(rng, split)
     mark = way[0] if way[0] in "+-~" and not way.startswith("--") else ""
     question = tidy(expand(rng, way[len(mark):]))
+    for _ in range(8):
+        if not _CROSSED.search(question):
+            break
+        question = tidy(expand(rng, way[len(mark):]))
     if question[0] in "+-~" and not question.startswith("--"):
         mark, question = question[0], question[1:]
     if not mark and _POLAR.match(entry["answer"]) and (_WH.match(question) or not _YES_NO.match(question)):

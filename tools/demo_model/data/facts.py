@@ -318,6 +318,7 @@ def _fill(rng: random.Random, way: str, x: str, y: str = "", z: str = "", u: str
     q = f'"{x}"' if quote < 0.3 else f"'{x}'" if quote < 0.4 else x
     made = tidy(expand(rng, way, x=x, X=_cased(x), b=_bare(x), y=y, Y=_cased(y), z=z, u=u, q=q))
     made = re.sub(r"\b([Aa]) (?=[aeiouAEIO])", r"\1n ", made)
+    made = made.replace("yramids of Giza is ", "yramids of Giza are ").replace("Is the pyramids", "Are the pyramids").replace("is the pyramids", "are the pyramids")
     return _WRONG_PLURAL.sub(lambda found: _MENDED[found[0].lower()] if found[0].islower() else _MENDED[found[0].lower()].title(), made)
 
 

@@ -393,6 +393,8 @@ def wrap(rng: random.Random, question: str, keep: Iterable[str] = (), amount: fl
     back = rng.random() / amount
     if text.endswith(".."):
         return careless(rng, text, keep, amount)
+    if not is_question and not is_request and question[-1:] in ".!":
+        return careless(rng, _end(rng, text, False), keep, amount)
     if back < 0.11 and text[-1:] in "?." and not ends_kept:
         text = text[:-1] + rng.choice(CLOSERS) + text[-1]
     elif back < 0.11 and text[-1:].isalnum() and not ends_kept:

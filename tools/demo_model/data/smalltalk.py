@@ -1030,7 +1030,25 @@ def _remember(rng: random.Random, split: str, made: Conversation) -> None:
     def value(memory: Memory, slots: dict[str, str]) -> str:
         return slots["n"] if memory.name == "age" else slots["v"]
 
-    if count == 2 and rng.random() < 0.5:
+    if count == 1 and rng.random() < 0.16:  # told and asked for in one message
+        memory, slots = chosen[0]
+        question = expand(rng, MEMORY_BANKS[memory.name][1].pick(rng, split), **slots)
+        if memory.name not in ("number", "word"):
+            text = expand(rng, rng.choice(("{a} {b}", "{a} {b}", "{a}\n{b}", "{a} Now: {b}", "{a} Question: {b}", "{a} So: {b}")), a=tell(memory, slots), b=question)
+            made.messages += [user(careless(rng, text, [value(memory, slots)])), assistant(expand(rng, rng.choice(memory.answer), **slots))]
+            made.checks.append(contains(len(made.messages) - 1, value(memory, slots)))
+            return
+    if count == 1 and rng.random() < 0.09:  # put right in a second message
+        memory, slots = chosen[0]
+        new = {**slots, **{key: text for key, text in _fill(rng, split, memory).items() if key in "vVn"}}
+        said = value(memory, new)
+        fix = rng.choice(("No, wait: {v}.", "Sorry, I meant {v}.", "Correction: {v}.", "I mean {v}, not {o}.", "Not {o}, it is {v}.", "Oh, that was wrong. It is {v}.", "Actually, {v}."))
+        made.messages += [user(_say(rng, tell(memory, slots), slots, 0.35)), assistant(expand(rng, rng.choice(memory.reply), **slots)),
+                          user(careless(rng, expand(rng, fix, v=said, o=value(memory, slots)), [said, value(memory, slots)])),
+                          assistant(expand(rng, rng.choice(("Okay, {v}.", "Thanks for the correction: {v}.", "All right, {v}.")), v=said))]
+        made.checks.append(contains(len(made.messages) - 1, said))
+        chosen = [(memory, new)]
+    elif count == 2 and rng.random() < 0.5:
         first, second = (tell(*one) for one in chosen)
         text = expand(rng, rng.choice(TWO), a=first, b=second)
         made.messages += [user(careless(rng, text, [value(*one) for one in chosen])), assistant(expand(rng, rng.choice(chosen[0][0].reply), **chosen[0][1]))]
