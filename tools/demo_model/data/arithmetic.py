@@ -142,7 +142,7 @@ def scaled(n: int, places: int = 2) -> str:
     return f"{sign}{show(whole)}" + (f".{tail}" if tail else "")
 
 
-def slots(rng: random.Random, **numbers: int) -> dict[str, str]:
+def slots(rng: random.Random, **numbers: int) -> dict[str, Any]:
     """Each number twice, as {a} in digits and as {A} perhaps in words, in one style for the whole question."""
     biggest = max(map(abs, numbers.values()))
     said: dict[str, str] = {}
@@ -218,7 +218,7 @@ def currency(rng: random.Random) -> Money:
     return write
 
 
-def cast(rng: random.Random) -> dict[str, str]:
+def cast(rng: random.Random) -> dict[str, Any]:
     """Who and what a word problem is about."""
     name, he, his, him = NAMES[int(rng.random() * len(NAMES))]
     other = NAMES[int(rng.random() * len(NAMES))][0]
@@ -1177,7 +1177,7 @@ def story(rng: random.Random, split: str) -> Ask:
     return Ask(text, story_end(rng, work, result, text, roles), number(result), result, work)
 
 
-def story_end(rng: random.Random, work: str, result: int, text: str, roles: dict[str, str]) -> str:
+def story_end(rng: random.Random, work: str, result: int, text: str, roles: dict[str, Any]) -> str:
     chance = rng.random()
     if chance < 0.5 or result == 1:
         return f"{work}."
@@ -1443,6 +1443,25 @@ def many_times(rng: random.Random, split: str) -> Ask:
     return Ask(text, story_end(rng, times(a, b), a * b, text, roles), number(a * b), a * b, times(a, b))
 
 
+def small_calculation(rng: random.Random, split: str) -> tuple[str, str, int]:
+    """A sum, difference or product of small numbers: how it is asked, its equation and its result."""
+    sign = rng.choice("+-x")
+    if sign == "x":
+        (a, b), _ = operands(rng, split, "x", lambda: (rng.randint(2, 15), rng.randint(2, 9)), table)
+        return f"{a}{rng.choice((' x ', '*', ' times ', ' * '))}{b}", times(a, b), a * b
+    (a, b), _ = operands(rng, split, sign, lambda: (lambda p: (max(p), min(p)))(pair(rng, 2)), small_sum)
+    if sign == "+":
+        return f"{a}{rng.choice((' + ', '+', ' plus '))}{b}", f"{a} + {b} = {a + b}", a + b
+    return f"{a}{rng.choice((' - ', '-', ' minus '))}{b}", f"{a} - {b} = {a - b}", a - b
+
+
+def both(rng: random.Random, split: str) -> Ask:
+    """Two small calculations in one question."""
+    (x, first, p), (y, second, q) = small_calculation(rng, split), small_calculation(rng, split)
+    text = BOOK.say(rng, "both", x=x, y=y)
+    return Ask(text, rng.choice((f"{first} and {second}.", f"{first}, {second}.")), has([show(p)], [show(q)]))
+
+
 def precedence(rng: random.Random, split: str) -> Ask:
     form = rng.choice(("submulr", "adddivr", "mulmuladd", "mulmulsub"))
     if form == "adddivr":
@@ -1478,15 +1497,16 @@ def follow(rng: random.Random, split: str, value: int) -> Ask:
     if chance < 0.29:
         return even_ask(value, BOOK.say(rng, "more.even"), rng, value)
     if chance < 0.47 and value <= 999:
-        b = rng.randint(2, 9) if value > 12 else rng.randint(2, 12)
+        (_, b), _ = operands(rng, split, "x", lambda: (value, rng.randint(2, 9) if value > 12 else rng.randint(2, 12)), table)
         return step_ask(rng, "mul", value, b, times(value, b), value * b)
     if chance < 0.57 and value > 3:
         divisors = [d for d in range(2, 13) if value % d == 0]
         if divisors:
             b = rng.choice(divisors)
             return step_ask(rng, "div", value, b, f"{show(value)} / {b} = {show(value // b)}", value // b)
-    b = sized(rng, max(1, min(3, len(str(value)))))
-    if chance < 0.8 or b > value:
+    adds = chance < 0.8
+    (_, b), _ = operands(rng, split, "+" if adds else "-", lambda: (value, sized(rng, max(1, min(3, len(str(value)))))), small_sum)
+    if adds or b > value:
         return step_ask(rng, "add", value, b, f"{show(value)} + {b} = {show(value + b)}", value + b)
     return step_ask(rng, "sub", value, b, f"{show(value)} - {b} = {show(value - b)}", value - b)
 
@@ -1507,7 +1527,7 @@ INTENTS: tuple[tuple[Callable[[random.Random, str], Ask], int], ...] = (
     (average, 4), (total, 4), (compare, 4), (order, 2), (even, 3), (divisible, 2), (prime, 1), (power, 5), (unknown, 3), (claim, 2),
     (rounded, 2), (sequence, 2), (neighbour, 1), (words, 2), (fraction, 2), (numeral, 1), (two_step, 5), (story, 12), (long_story, 5),
     (shape, 4), (legs, 2), (number_fact, 2), (counting, 3), (which_one, 2), (spread, 1), (divisors, 2), (percent_back, 1), (fraction_form, 2),
-    (ratio, 1), (exchange, 1), (rough_root, 1), (many_times, 2), (precedence, 3),
+    (ratio, 1), (exchange, 1), (rough_root, 1), (many_times, 2), (precedence, 3), (both, 1),
 )  # fmt: skip
 _DECK = [intent for intent, weight in INTENTS for _ in range(weight)]
 _BARE = (add, subtract, double, half, even, power)  # answered well enough without working

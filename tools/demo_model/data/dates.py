@@ -112,7 +112,8 @@ def day_shift(rng: random.Random, split: str) -> Ask:
         return rng.randrange(7), n
 
     (day, n), fact = operands(rng, split, "day-" if back else "day+", draw, lambda day, n: n <= 7)
-    text = expand(rng, BOOK.line(rng, "day.before" if back else "day.after", split, fact), d=DAYS[day], **slots(rng, n=n))
+    said = DAYS[day][:3] if rng.random() < 0.06 else DAYS[day]
+    text = expand(rng, BOOK.line(rng, "day.before" if back else "day.after", split, fact), d=said, **slots(rng, n=n))
     result = (day - n if back else day + n) % 7
     work = day_work(day, n, back)
     answer = rng.choice((work, work, f"It {'was' if back else 'is'} {DAYS[result]}." if n < 7 else work, f"{DAYS[result]}." if n < 5 else work))
@@ -193,6 +194,23 @@ def month_days(rng: random.Random, split: str) -> Ask:
         return Ask(text, f"{year} {kind}, so February has {days} days.", number(days))
     month = rng.randrange(12)
     return month_days_ask(rng, split, month, expand(rng, BOOK.line(rng, "month.days", split, f"days {month}"), m=abbreviated(rng, month)))
+
+
+def month_claim(rng: random.Random, split: str) -> Ask:
+    """Whether a month has so many days, or that place in the year."""
+    month = rng.randrange(12)
+    if rng.random() < 0.6:
+        days = LENGTHS[month]
+        stated = rng.choice((28, 30, 31, days, days))
+        good = stated == days
+        text = expand(rng, BOOK.line(rng, "month.claim", split, f"{month} {stated}"), m=MONTHS[month], n=stated)
+        truth = "February has 28 days, or 29 in leap years" if month == 1 else f"{MONTHS[month]} has {days} days"
+    else:
+        place = rng.choice((month, month, (month + 1) % 12, (month - 1) % 12)) + 1
+        good = place == month + 1
+        text = expand(rng, BOOK.line(rng, "month.place", split, f"{month} {place}"), m=MONTHS[month], o=nth_said(rng, place))
+        truth = f"{MONTHS[month]} is the {NTH[month]} month"
+    return Ask(text, f"{'Yes' if good else 'No'}, {truth}.", has(YES if good else NO))
 
 
 def month_days_ask(rng: random.Random, split: str, month: int, text: str) -> Ask:
@@ -596,6 +614,10 @@ def halves(rng: random.Random, split: str) -> Ask:
         said = short(at)
         if not minute and hour in (0, 12) and rng.random() < 0.4:
             said = "midnight" if hour == 0 else "noon"
+        elif rng.random() < 0.25:
+            part = "morning" if 4 <= hour < 12 else "afternoon" if 12 <= hour < 18 else "evening" if 18 <= hour < 22 else "night"
+            digits = str((hour + 11) % 12 + 1) + (f":{minute:02d}" if minute else rng.choice(("", " o'clock")))
+            said = f"{digits} {'at night' if part == 'night' else f'in the {part}'}"
         text = expand(rng, BOOK.line(rng, "to24", split, fact), a=said)
         full = f"{hour:02d}:{minute:02d}"
         why = f"{hour - 12} + 12 = {hour}, so it is {full}." if hour > 12 else f"{said} is {full}."
@@ -897,7 +919,7 @@ INTENTS: tuple[tuple[Callable[[random.Random, str], Ask], int], ...] = (
     (day_shift, 16), (day_next, 6), (day_until, 2), (day_date, 2), (day_kind, 3), (month_days, 7), (month_next, 5), (month_shift, 5),
     (month_order, 6), (quarter, 2), (season, 4), (leap, 5), (age, 6), (century, 3), (span, 14), (end_time, 13), (halves, 7),
     (clock_words, 2), (earlier, 2), (days_between, 6), (date_shift, 5), (date_next, 1), (iso, 7), (ordinal, 1), (holiday, 2),
-    (stretch, 6), (lists, 2), (today, 1), (valid, 2), (day_weeks, 3), (countdown, 2),
+    (stretch, 6), (lists, 2), (today, 1), (valid, 2), (month_claim, 3), (day_weeks, 3), (countdown, 2),
 )  # fmt: skip
 _DECK = [intent for intent, weight in INTENTS for _ in range(weight)]
 

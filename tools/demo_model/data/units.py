@@ -639,6 +639,18 @@ def speed(rng: random.Random, split: str) -> Ask:
     return Ask(text, answer, has(sorted(ways)))
 
 
+def same(rng: random.Random, split: str) -> Ask:
+    """Whether two amounts are the same."""
+    big, small, factor = rng.choice(PAIRS)
+    a = ONE * rng.choice((1, 1, 1, 2, 3, 4, 5, 10)) if factor < 1100 or rng.random() < 0.5 else ONE
+    true = a * factor // ONE
+    stated = true if rng.random() < 0.5 else rng.choice((true * 10, max(1, true // 10), true + factor, true // 2 or 2, true * 2, true + 10))
+    text = expand(rng, BOOK.line(rng, "same", split, f"{big.short} {a} {small.short} {stated}"), a=amount(rng, a, big), b=amount(rng, stated * ONE, small))
+    good = stated == true
+    lead = f"{written(a, big)} = {written(true * ONE, small)}"
+    return Ask(text, rng.choice((f"{lead}, so {'yes' if good else 'no'}.", f"{'Yes' if good else 'No'}, {lead}.")), has(YES if good else NO))
+
+
 def height(rng: random.Random, split: str) -> Ask:
     """A height in feet and inches in centimetres."""
     (feet, inches), _ = operands(rng, split, "height", lambda: (rng.randint(4, 6), rng.randint(0, 11)), lambda f, i: (f, i) in ((5, 0), (6, 0)))
@@ -728,7 +740,7 @@ def follow(rng: random.Random, split: str, last: Ask) -> Ask | None:
 
 INTENTS: tuple[tuple[Callable[[random.Random, str], Ask], int], ...] = (
     (convert_down, 28), (convert_up, 22), (approximate, 12), (define_back, 1), (mixed, 7), (temperature, 10), (points, 2), (compare, 11),
-    (combine, 5), (fill, 2), (cents, 5), (speed, 3), (meanings, 5), (dozen, 2), (height, 1), (download, 2),
+    (combine, 5), (fill, 2), (cents, 5), (speed, 3), (meanings, 5), (dozen, 2), (height, 1), (download, 2), (same, 4),
 )  # fmt: skip
 _DECK = [intent for intent, weight in INTENTS for _ in range(weight)]
 
