@@ -128,7 +128,9 @@ def text_of(domain: Domain, rng: random.Random, split: str) -> tuple[str, dict[s
             second = schemas.render(schemas.parse(more), rng, say, {})
             if second != text:
                 text = f"{text}{'' if text[-1] in '.!?' else '.'} {upper_first(second) if more[0].isalpha() else second}"
-        text = re.sub(r"(^|[.!?] )(no|not|with|without|on|in|by|this|it|there|a|fully|still|already)\b", lambda match: match[1] + upper_first(match[2]), text) if text[:1].islower() or ". " in text else text
+        capital = re.sub(r"(^|[.!?] )(no|not|with|without|on|in|by|this|it|there|a|fully|still|already)\b", lambda match: match[1] + upper_first(match[2]), text)
+        if all(value in capital for value in values.values() if isinstance(value, str)):
+            text = capital
         if rng.random() < 0.12:
             text = f"{rng.choice(SURROUND_BEFORE)} {text}"
         if rng.random() < 0.12:

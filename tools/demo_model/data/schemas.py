@@ -397,6 +397,26 @@ def _restyle(identifier: str, style: str) -> str:
     return identifier
 
 
+FORMATS = {"isodate": "date", "email": "email", "url": "uri", "host": "hostname", "ip": "ipv4", "datetime": "date-time"}
+TAILS = [". Use this when the user asks for it.", ". Returns JSON.", ". Returns plain text.", ", and returns the result", ". Do not call it without the required parameters.", " (beta)", ". Slow, call it only when needed.", ". Fails if the parameters are wrong.",
+         " for the current user", ". One call handles one request.", ". Call it several times for several values."]
+
+
+def _constraint(param: Param, rng: random.Random) -> list[tuple[str, Any]]:
+    """A further keyword of JSON schema, which does not change what to call."""
+    if param.type == "bool" and not param.required:
+        return [("default", False)]
+    if param.type == "enum" and not param.required:
+        return [("default", param.options[0][0])]
+    if param.type in ("int", "num"):
+        return [("minimum", rng.choice([0, 0, 1]))] if "-" not in param.kind.split(":")[-1][:1] and param.kind not in ("coordinate",) and not param.kind.endswith("0-1") else []
+    if param.type == "str" and param.kind in FORMATS:
+        return [("format", FORMATS[param.kind])]
+    if param.type == "str":
+        return [("minLength", 1)] if rng.random() < 0.5 else [("title", upper_first(words_of(param.key)))]
+    return []
+
+
 def offer(tool: Tool, rng: random.Random, split: str, all_params: bool = False, needed: tuple[str, ...] | set[str] = ()) -> Offered:
     """One concrete schema. Optional parameters may be missing unless needed."""
     style = rng.choices(["snake", "camel", "pascal", "kebab"], [85, 9, 3, 3])[0]
@@ -440,18 +460,28 @@ def offer(tool: Tool, rng: random.Random, split: str, all_params: bool = False, 
                 description += " (optional)"
             elif variant < 0.42 and param.required:
                 description += " (required)"
+            elif variant > 0.96 and not param.required:
+                description += rng.choice([". Leave it out when the user does not say it", "; defaults to the usual value", ". Optional, only if given", " if the user names one"])
+            elif variant > 0.93:
+                description += rng.choice([", exactly as the user wrote it", " given by the user", " (see the manual)", ", must not be empty"])
             elif variant < 0.5:
                 description = f"The {description[:1].lower() + description[1:]}" if not description.startswith(("The ", "A ", "True", "Only", "At ", "How", "Which", "Wh")) else description
             entry.append(("description", description))
+        if rng.random() < 0.12:
+            entry.extend(_constraint(param, rng))
         properties[key] = _shuffled(rng, entry, 0.15)
     body: list[tuple[str, Any]] = [("type", "object"), ("properties", properties)]
     required = [keys[param.key] for param in params if param.required]
     if required or rng.random() < 0.7:
         body.append(("required", required))
+    if rng.random() < 0.05:
+        body.append(("additionalProperties", False))
     head: list[tuple[str, Any]] = [("name", name)]
     if rng.random() < 0.96 or described >= 0.8:
         description = tool.descriptions[0] if rng.random() < 0.5 else rng.choice(tool.descriptions)
-        head.append(("description", description + ("." if rng.random() < 0.4 else "")))
+        if rng.random() < 0.1:
+            description += rng.choice(TAILS)
+        head.append(("description", description + ("." if rng.random() < 0.4 and description[-1] != "." else "")))
     head.append(("parameters", _shuffled(rng, body, 0.1)))
     return Offered(tool, name, keys, {"type": "function", "function": _shuffled(rng, head, 0.05)})
 
