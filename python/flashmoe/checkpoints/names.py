@@ -126,7 +126,7 @@ class TextTensors:
         """The name in the files, also of a tensor that is not there."""
         if short in self._full:
             return self._full[short]
-        if short.startswith("lm_head."):
+        if short.split(".")[0] == "lm_head":
             return ("language_model." if self.prefix == "language_model.model." else "") + short
         return self.prefix + short
 
