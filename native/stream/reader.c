@@ -10,7 +10,7 @@
 struct fm_reader {
     fm_reader_client client;
     bool direct;
-    uint32_t threads;
+    uint32_t threads, started;
     size_t stage_bytes; /* of one thread */
     uint8_t *staging;   /* [threads][stage_bytes] */
     pthread_t *ids;
@@ -71,32 +71,27 @@ fm_status fm_reader_start(fm_reader **out, uint32_t threads, size_t staging, boo
         free(reader);
         return fm_fail(err, FM_NO_MEMORY, "out of memory while starting the read threads");
     }
-    /* The whole count, for fm_pages_free; fewer threads than asked for still serve every read. */
     reader->threads = threads;
-    uint32_t started = 0;
-    for (; started < threads; started++) {
-        reader->workers[started] = (struct worker){reader, reader->staging + started * reader->stage_bytes};
-        if (pthread_create(&reader->ids[started], NULL, work, &reader->workers[started]) != 0)
+    /* Fewer threads than asked for still serve every read. */
+    for (; reader->started < threads; reader->started++) {
+        uint32_t i = reader->started;
+        reader->workers[i] = (struct worker){reader, reader->staging + i * reader->stage_bytes};
+        if (pthread_create(&reader->ids[i], NULL, work, &reader->workers[i]) != 0)
             break;
-        reader->workers[started].reader = reader;
     }
-    for (uint32_t i = started; i < threads; i++)
-        reader->workers[i].reader = NULL;
-    *out = reader;
-    if (started == 0) {
+    if (reader->started == 0) {
         fm_reader_stop(reader);
-        *out = NULL;
         return fm_fail(err, FM_NO_MEMORY, "the system refused to start a read thread");
     }
+    *out = reader;
     return FM_OK;
 }
 
 void fm_reader_stop(fm_reader *reader) {
     if (!reader)
         return;
-    for (uint32_t i = 0; i < reader->threads; i++)
-        if (reader->workers[i].reader)
-            pthread_join(reader->ids[i], NULL);
+    for (uint32_t i = 0; i < reader->started; i++)
+        pthread_join(reader->ids[i], NULL);
     fm_pages_free(reader->staging, (size_t)reader->threads * reader->stage_bytes);
     free(reader->ids);
     free(reader->workers);

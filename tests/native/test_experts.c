@@ -1,0 +1,257 @@
+/* The expert source: what acquire gives are the bytes of the file, whatever the cache size, the order of requests and
+ * what was evicted; each expert of a request is read at most once; failed reads fail that request and no other.
+ *
+ * pread is replaced below, so that reads can be made to fail, to be interrupted and to come short. */
+#define _GNU_SOURCE
+#include "base/system.h"
+#include "stream/experts.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+enum { LAYERS = 3, EXPERTS = 24, INNER = 96, HIDDEN = 256 };
+
+static int failures;
+#define CHECK(condition, ...)                                                                                          \
+    do {                                                                                                               \
+        if (!(condition)) {                                                                                            \
+            printf("line %d: ", __LINE__);                                                                             \
+            printf(__VA_ARGS__);                                                                                       \
+            printf("\n");                                                                                              \
+            failures++;                                                                                                \
+        }                                                                                                              \
+    } while (0)
+
+/* ---- faults --------------------------------------------------------------------------------------------------------- */
+
+static atomic_int fail_every, short_every, interrupt_every, reads;
+
+ssize_t pread(int fd, void *buffer, size_t n, off_t offset) {
+    int i = atomic_fetch_add(&reads, 1) + 1;
+    if (atomic_load(&fail_every) && i % atomic_load(&fail_every) == 0) {
+        errno = EIO;
+        return -1;
+    }
+    if (atomic_load(&interrupt_every) && i % atomic_load(&interrupt_every) == 0) {
+        errno = EINTR;
+        return -1;
+    }
+    ssize_t got = (ssize_t)syscall(SYS_pread64, fd, buffer, n, offset);
+    if (atomic_load(&short_every) && i % atomic_load(&short_every) == 0 && got > 7)
+        got /= 3;
+    return got;
+}
+ssize_t pread64(int fd, void *buffer, size_t n, off_t offset) { return pread(fd, buffer, n, offset); }
+
+/* ---- a file of experts ------------------------------------------------------------------------------------------------ */
+
+static uint8_t *bytes;
+static size_t file_bytes;
+static fm_extent extents[LAYERS][EXPERTS][FM_EXPERT_PARTS];
+static fm_expert_table tables[LAYERS];
+
+static unsigned random_next(void) {
+    static unsigned seed = 12345;
+    seed = seed * 1664525u + 1013904223u;
+    return seed >> 8;
+}
+
+/* Layer 0 has bf16 experts, large enough to be read in place; layer 1 is 4 bits; layer 2 mixes them. */
+static void describe(void) {
+    fm_format bf16_in = {FM_BF16, INNER, HIDDEN * 2, 0, 0, FM_F32}, bf16_out = {FM_BF16, HIDDEN * 2, INNER, 0, 0, FM_F32};
+    fm_format q4_in = {FM_AFFINE, INNER, HIDDEN * 2, 4, 64, FM_BF16}, q4_out = {FM_AFFINE, HIDDEN * 2, INNER, 4, 32, FM_BF16};
+    size_t at = 13;
+    for (int l = 0; l < LAYERS; l++) {
+        fm_format gate = l == 1 ? q4_in : bf16_in, down = l == 0 ? bf16_out : q4_out;
+        tables[l] = (fm_expert_table){"experts", {gate, gate, down}, &extents[l][0][0]};
+        for (int e = 0; e < EXPERTS; e++)
+            for (int p = 0; p < FM_EXPERT_PARTS; p++) {
+                const fm_format *f = &tables[l].matrix[p / 3];
+                uint64_t elements = (uint64_t)f->rows * f->cols;
+                uint64_t n = f->dtype == FM_AFFINE ? (p % 3 ? elements / f->group * 2 : elements / 2)
+                                                   : (p % 3 ? 0 : elements * 2);
+                extents[l][e][p] = (fm_extent){n ? 0 : -1, at, n};
+                at += n + (n ? random_next() % 50 : 0);
+            }
+    }
+    file_bytes = at;
+    bytes = malloc(file_bytes);
+    for (size_t i = 0; i < file_bytes; i++)
+        bytes[i] = (uint8_t)random_next();
+}
+
+static void check_view(const fm_expert_view *view, uint32_t layer, int32_t expert) {
+    for (int p = 0; p < FM_EXPERT_PARTS; p++) {
+        const fm_extent *x = &extents[layer][expert][p];
+        if (x->length == 0)
+            CHECK(!view->part[p], "layer %u expert %d part %d should be absent", layer, expert, p);
+        else
+            CHECK(!memcmp(view->part[p], bytes + x->offset, x->length), "layer %u expert %d part %d has wrong bytes",
+                  layer, expert, p);
+    }
+}
+
+static uint32_t random_ids(int32_t *ids, uint32_t n) {
+    int32_t all[EXPERTS];
+    for (int e = 0; e < EXPERTS; e++)
+        all[e] = e;
+    for (uint32_t i = 0; i < n; i++) {
+        uint32_t j = i + random_next() % (EXPERTS - i);
+        int32_t swap = all[i];
+        all[i] = all[j];
+        all[j] = swap;
+        ids[i] = all[i];
+    }
+    return n;
+}
+
+static fm_status run_request(fm_experts *src, uint32_t layer, const int32_t *ids, uint32_t n, bool in_order,
+                             fm_error *err) {
+    fm_experts_request(src, layer, ids, n);
+    fm_status status = FM_OK;
+    bool seen[EXPERTS] = {false};
+    for (uint32_t i = 0; i < n && status == FM_OK; i++) {
+        fm_expert_view view;
+        int32_t got;
+        status = fm_experts_acquire(src, in_order ? (int32_t)i : FM_ANY, true, &got, &view, err);
+        if (status != FM_OK)
+            break;
+        CHECK(got >= 0 && !seen[got], "expert %d of the request came twice", got);
+        seen[got] = true;
+        check_view(&view, layer, ids[got]);
+        if (random_next() % 4)
+            fm_experts_release(src, got); /* the others are dropped by finish */
+        else if (in_order)
+            fm_experts_release(src, got);
+    }
+    fm_experts_finish(src);
+    return status;
+}
+
+static void test_bytes(const fm_file *file, uint32_t slots, bool direct) {
+    fm_experts_options o = {file, tables, LAYERS, EXPERTS, slots, 3, direct};
+    fm_experts *src;
+    fm_error err = {0};
+    if (fm_experts_new(&src, &o, &err) != FM_OK) {
+        printf("%s\n", err.message);
+        exit(1);
+    }
+    int32_t ids[EXPERTS];
+    for (int i = 0; i < 400; i++) {
+        uint32_t layer = random_next() % LAYERS;
+        uint32_t now = slots > 4 && random_next() % 8 == 0 ? 4 + random_next() % (slots - 3) : slots;
+        fm_experts_resize(src, now);
+        bool in_order = random_next() % 2;
+        uint32_t n = 1 + random_next() % (in_order || now >= EXPERTS ? EXPERTS : now);
+        random_ids(ids, n);
+        if (random_next() % 3 == 0)
+            fm_experts_prefetch(src, random_next() % LAYERS, ids, n);
+        fm_status status = run_request(src, layer, ids, n, in_order, &err);
+        CHECK(status == FM_OK, "%u slots: %s", slots, err.message);
+    }
+    fm_experts_free(src);
+}
+
+/* Each expert of a sweep is read at most once, whatever the cache holds. */
+static void test_reads_once(const fm_file *file, uint32_t slots) {
+    fm_experts_options o = {file, tables, LAYERS, EXPERTS, slots, 3, false};
+    fm_experts *src;
+    fm_error err = {0};
+    if (fm_experts_new(&src, &o, &err) != FM_OK)
+        exit(1);
+    int32_t ids[EXPERTS];
+    for (int e = 0; e < EXPERTS; e++)
+        ids[e] = e;
+    for (int pass = 0; pass < 3; pass++)
+        for (uint32_t l = 0; l < LAYERS; l++) {
+            fm_experts_stats before, after;
+            fm_experts_stats_get(src, &before);
+            CHECK(run_request(src, l, ids, EXPERTS, true, &err) == FM_OK, "%s", err.message);
+            fm_experts_stats_get(src, &after);
+            uint64_t layer_bytes = 0;
+            for (int e = 0; e < EXPERTS; e++)
+                for (int p = 0; p < FM_EXPERT_PARTS; p++)
+                    layer_bytes += extents[l][e][p].length;
+            CHECK(after.bytes_read - before.bytes_read <= layer_bytes, "%u slots: a sweep read %llu of %llu bytes",
+                  slots, (unsigned long long)(after.bytes_read - before.bytes_read), (unsigned long long)layer_bytes);
+            CHECK(after.hits + after.misses - before.hits - before.misses == EXPERTS, "%u slots: %llu hits and misses",
+                  slots, (unsigned long long)(after.hits + after.misses - before.hits - before.misses));
+        }
+    fm_experts_free(src);
+}
+
+/* Errors belong to the request that met them; afterwards everything works. */
+static void test_faults(const fm_file *file, bool direct) {
+    fm_experts_options o = {file, tables, LAYERS, EXPERTS, 10, 4, direct};
+    fm_experts *src;
+    fm_error err = {0};
+    if (fm_experts_new(&src, &o, &err) != FM_OK)
+        exit(1);
+    int32_t ids[EXPERTS];
+    int failed = 0;
+    for (int i = 0; i < 300; i++) {
+        uint32_t layer = random_next() % LAYERS, n = random_ids(ids, 1 + random_next() % EXPERTS);
+        atomic_store(&fail_every, i % 3 == 0 ? 1 + (int)(random_next() % 40) : 0);
+        if (random_next() % 4 == 0)
+            fm_experts_prefetch(src, layer, ids, n);
+        err = (fm_error){0};
+        fm_status status = run_request(src, layer, ids, n, true, &err);
+        failed += status != FM_OK;
+        if (status != FM_OK)
+            CHECK(status == FM_IO && strstr(err.message, "offset"), "unclear error: %s", err.message);
+        atomic_store(&fail_every, 0);
+        status = run_request(src, layer, ids, n, true, &err);
+        CHECK(status == FM_OK, "after a failure: %s", err.message);
+    }
+    CHECK(failed > 20, "faults were injected but only %d requests failed", failed);
+    atomic_store(&short_every, 3);
+    atomic_store(&interrupt_every, 5);
+    for (int i = 0; i < 50; i++) {
+        uint32_t n = random_ids(ids, EXPERTS);
+        CHECK(run_request(src, random_next() % LAYERS, ids, n, true, &err) == FM_OK, "short reads: %s", err.message);
+    }
+    atomic_store(&short_every, 0);
+    atomic_store(&interrupt_every, 0);
+    fm_experts_free(src);
+}
+
+int main(void) {
+    describe();
+    char path[] = "test_experts_XXXXXX";
+    int fd = mkstemp(path);
+    if (fd < 0 || write(fd, bytes, file_bytes) != (ssize_t)file_bytes || fsync(fd) != 0) {
+        perror("cannot write the test file");
+        return 1;
+    }
+    fm_file file;
+    fm_error err;
+    if (fm_file_open(&file, path, true, &err) != FM_OK) {
+        printf("%s\n", err.message);
+        return 1;
+    }
+    bool direct = file.direct >= 0;
+    if (!direct)
+        printf("this file system has no direct reads: only buffered ones are tested\n");
+    static const uint32_t sizes[] = {2, 3, 5, 9, EXPERTS, LAYERS * EXPERTS};
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        test_bytes(&file, sizes[i], false);
+        if (direct)
+            test_bytes(&file, sizes[i], true);
+        test_reads_once(&file, sizes[i]);
+    }
+    test_faults(&file, false);
+    if (direct)
+        test_faults(&file, true);
+    fm_file_close(&file);
+    close(fd);
+    unlink(path);
+    free(bytes);
+    printf(failures ? "%d failures\n" : "experts: ok\n", failures);
+    return failures != 0;
+}
