@@ -145,6 +145,19 @@ def test_unusual_spellings_are_kept() -> None:
         assert len(model.sessions) == 1
 
 
+@pytest.mark.parametrize("limit", [1, 3, 9])
+def test_an_answer_that_was_cut_off_is_continued(limit: int) -> None:
+    def letters(text: str) -> list[int]:
+        return [id for letter in text for id in FakeModel().tokenizer.encode(letter)]
+
+    model = FakeModel(["thank you, Oslo", "well"], spelling=letters)
+    with Chat(model, max_tokens=limit) as talk:
+        assert text_of(talk.send("Hello")) == "thank you, Oslo"[:limit]
+        talk.max_tokens = None
+        assert text_of(talk.send("Go on")) == "well"
+        assert len(model.sessions) == 1
+
+
 def test_past_reasoning_is_dropped_without_starting_over() -> None:
     model = FakeModel(["<think>\nhm\n</think>\n\nthank you", "<think>\nso\n</think>\n\nOslo"])
     with Chat(model, system="You are a helpful assistant. " * 20, thinking=True) as talk:

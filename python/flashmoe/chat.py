@@ -199,6 +199,7 @@ class Chat(AbstractContextManager["Chat"]):
         self._session: Session | None = None  # at the end of the last answer
         self._snapshot: Session | None = None  # before it, where the next prompt may have to begin
         self._answer: Answer | None = None
+        self._written = 0  # where the last answer begins in the session
 
     def send(self, *messages: str | Message, progress: Progress | None = None) -> Generator[Event]:
         """Streams the answer to further messages (a string is the user's); all are kept when it ends."""
@@ -213,6 +214,11 @@ class Chat(AbstractContextManager["Chat"]):
         """Ends the running answer soon, from any thread or a signal handler; what was said is kept."""
         if (answer := self._answer) is not None:
             answer.cancel()
+
+    @property
+    def session(self) -> Session | None:
+        """The state at the end of the last answer; None before the first."""
+        return self._session
 
     def close(self) -> None:
         """Gives the memory of the conversation's state back; the messages stay."""
@@ -230,6 +236,7 @@ class Chat(AbstractContextManager["Chat"]):
         answer = None
         try:
             ids = self._resume(prompt)
+            self._written = len(ids)
             snapshot_at = prompt.reusable(ids) if prompt.thinks(ids) else None
             answer = self._answer = prompt.answer(
                 ids, self._session, self.sampling, self.max_tokens, progress, snapshot_at
@@ -252,7 +259,7 @@ class Chat(AbstractContextManager["Chat"]):
     def _resume(self, prompt: _Prompt) -> list[int]:
         """Chooses the session that the prompt continues; returns the prompt's ids."""
         if self._session is not None:
-            ids = prompt.ids(self._session)
+            ids = prompt.ids(self._session, self._written)
             if _continues(self._session, ids):
                 return ids
             self._session.close()
@@ -286,11 +293,10 @@ class _Prompt:
             self._messages, self._tools, add_generation_prompt=add_generation_prompt, **self._options
         )
 
-    def ids(self, session: Session | None) -> list[int]:
-        """Spelt as the session has it, as far as they agree."""
-        return self._model.tokenizer.continue_prompt(
-            self._pieces, session.tokens if session is not None else []
-        )
+    def ids(self, session: Session | None, written: int | None = None) -> list[int]:
+        """Spelt as the session has it, as far as they agree; from `written` on the model chose its tokens."""
+        past = session.tokens if session is not None else []
+        return self._model.tokenizer.continue_prompt(self._pieces, past, written)
 
     def thinks(self, ids: Sequence[int]) -> bool:
         """Whether the prompt opens a thought for the model to go on with."""

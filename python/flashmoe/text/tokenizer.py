@@ -203,34 +203,43 @@ class Tokenizer:
         hidden, token_bytes = self._hidden, self._bytes
         return Detokenizer(lambda token: b"" if token in hidden else token_bytes(token))
 
-    def continue_prompt(self, pieces: Pieces, past: Sequence[int]) -> list[int]:
+    def continue_prompt(self, pieces: Pieces, past: Sequence[int], written: int | None = None) -> list[int]:
         """Ids of a prompt, spelt as in `past` as far as both say the same.
 
         A text has many spellings in tokens, and a model need not choose the one that `encode` would. Where
         the prompt repeats what the model wrote, its own tokens are kept, so that the state computed for them
         still serves.
+
+        written: where in `past` the tokens begin that the model wrote; of these, the last text may be cut
+        off.
         """
         ids: list[int] = []
-        position = 0
         for i, piece in enumerate(pieces):
-            if position >= len(past):
-                return ids + self.encode_pieces(pieces[i:])
-            end = position + 1
+            start = end = len(ids)
             if isinstance(piece, int):
-                same = past[position] == piece
+                if past[start : start + 1] != [piece]:
+                    return ids + self.encode_pieces(pieces[i:])
+                ids.append(piece)
+                continue
+            while end < len(past) and past[end] not in self._control_ids:
+                end += 1
+            said, wanted = self.decode(past[start:end], special=True), self._normal(piece)
+            if said == wanted:
+                ids += past[start:end]
+            elif written is not None and written < end == len(past) and wanted.startswith(said):
+                return [
+                    *ids,
+                    *past[start:],
+                    *self.encode(wanted[len(said) :]),
+                    *self.encode_pieces(pieces[i + 1 :]),
+                ]
             else:
-                while end < len(past) and past[end] not in self._control_ids:
-                    end += 1
-                same = past[position] not in self._control_ids and self._same_text(past[position:end], piece)
-            if not same:
                 return ids + self.encode_pieces(pieces[i:])
-            ids += past[position:end]
-            position = end
         return ids
 
-    def _same_text(self, ids: Sequence[int], text: str) -> bool:
+    def _normal(self, text: str) -> str:
         normalizer = self._backend.normalizer
-        return self.decode(ids, special=True) == (normalizer.normalize_str(text) if normalizer else text)
+        return text if normalizer is None else str(normalizer.normalize_str(_well_formed(text)))
 
 
 def _splitter(control: Iterable[str]) -> re.Pattern[str]:
