@@ -10,10 +10,12 @@ are read here.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
 import stat
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
@@ -59,7 +61,7 @@ class Folder:
         return f"{self.files[self.tensors[name].file]}: tensor {name}"
 
 
-class _Repeated(ValueError):
+class _RepeatedKeyError(ValueError):
     """A JSON object holds a key twice."""
 
 
@@ -69,7 +71,7 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         seen: set[str] = set()
         for key, _ in pairs:
             if key in seen:
-                raise _Repeated(f"key {key!r} appears twice in one object")
+                raise _RepeatedKeyError(f"key {key!r} appears twice in one object")
             seen.add(key)
     return result
 
@@ -117,33 +119,24 @@ def _read(path: Path, offset: int, length: int | None) -> bytes:
         raise CheckpointError(f"{path}: cannot be read: {error.strerror or error}") from None
 
 
-class _open_regular:
-    """Context manager: (file descriptor, size in bytes) of a regular file; a FIFO or device never blocks
-    us."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def __enter__(self) -> tuple[int, int]:
-        try:
-            self.fd = os.open(self.path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        except FileNotFoundError:
-            hint = (
-                " (a link whose target is missing: the download is incomplete)"
-                if self.path.is_symlink()
-                else ""
-            )
-            raise CheckpointError(f"{self.path}: no such file{hint}") from None
-        except ValueError as error:  # an embedded null byte
-            raise CheckpointError(f"{str(self.path)!r}: {error}") from None
-        info = os.fstat(self.fd)
+@contextlib.contextmanager
+def _open_regular(path: Path) -> Iterator[tuple[int, int]]:
+    """(file descriptor, size in bytes) of a regular file; a FIFO or device is refused and never blocks us."""
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except FileNotFoundError:
+        broken = path.is_symlink()
+        hint = " (a link whose target is missing: the download is incomplete)" if broken else ""
+        raise CheckpointError(f"{path}: no such file{hint}") from None
+    except ValueError as error:  # an embedded null byte
+        raise CheckpointError(f"{str(path)!r}: {error}") from None
+    try:
+        info = os.fstat(fd)
         if not stat.S_ISREG(info.st_mode):
-            os.close(self.fd)
-            raise CheckpointError(f"{self.path}: not a regular file")
-        return self.fd, info.st_size
-
-    def __exit__(self, *_: object) -> None:
-        os.close(self.fd)
+            raise CheckpointError(f"{path}: not a regular file")
+        yield fd, info.st_size
+    finally:
+        os.close(fd)
 
 
 def read_header(path: Path, file: int = 0) -> tuple[dict[str, Entry], dict[str, str]]:
@@ -278,7 +271,11 @@ def open_folder(folder: Path) -> Folder:
             raise CheckpointError(
                 f"{folder}: no safetensors files; give a Hugging Face or MLX checkpoint folder"
             )
-        _check_shard_numbers(folder, names)
+        for name in shard_names(names):
+            if name not in present:
+                raise CheckpointError(
+                    f"{folder / name}: no such file, but other shards say by their names that it exists"
+                )
 
     files = tuple(folder / name for name in names)
     tensors: dict[str, Entry] = {}
@@ -315,16 +312,15 @@ def _read_index(path: Path) -> dict[str, str]:
     return weight_map
 
 
-def _check_shard_numbers(folder: Path, names: list[str]) -> None:
-    """Without an index, model-00002-of-00003 tells that there must be three."""
-    for name in names:
+def shard_names(present: list[str]) -> list[str]:
+    """The names of all shards, given those that are there: model-00002-of-00003 tells that there are
+    three."""
+    wanted = dict.fromkeys(present)
+    for name in present:
         match = _SHARD_NAME.fullmatch(name)
-        if match is None:
-            continue
-        stem, _, count = match.groups()
-        for number in range(1, int(count) + 1):
-            wanted = f"{stem}-{number:05d}-of-{count}.safetensors"
-            if wanted not in names:
-                raise CheckpointError(
-                    f"{folder / wanted}: no such file, but {name} says that it is one of {int(count)}"
-                )
+        if match is not None:
+            stem, _, count = match.groups()
+            wanted.update(
+                dict.fromkeys(f"{stem}-{i:05d}-of-{count}.safetensors" for i in range(1, int(count) + 1))
+            )
+    return list(wanted)
