@@ -31,9 +31,13 @@ def open_spec(model: str | Path) -> ModelSpec:
     Raises CheckpointError when it is missing, damaged or of an unsupported kind.
     """
     from .checkpoints import open_checkpoint
-    from .hub import resolve
 
-    return open_checkpoint(resolve(str(model)))
+    path = Path(model)
+    if not path.is_dir():
+        from .hub import resolve
+
+        path = resolve(str(model))
+    return open_checkpoint(path)
 
 
 def _count(name: str, value: int | None, most: int) -> int:
