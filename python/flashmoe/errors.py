@@ -11,6 +11,11 @@ class CheckpointError(FlashMoeError):
     """A checkpoint is missing, damaged, contradictory or of an unsupported kind."""
 
 
+class ConversionError(FlashMoeError):
+    """A conversion cannot start or go on: its target is taken, or the disk is full. What is finished is
+    kept."""
+
+
 class MemoryBudgetError(FlashMoeError):
     """The memory budget cannot hold what was asked for; the message gives the smallest one that would."""
 

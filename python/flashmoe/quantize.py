@@ -21,7 +21,7 @@ from .errors import UsageError
 
 BITS = (2, 3, 4, 5, 6, 8)
 GROUPS = (32, 64, 128)
-STORED = {"f32": np.dtype("<f4"), "f16": np.dtype("<f2"), "bf16": np.dtype("<u2")}
+STORED: dict[str, np.dtype[Any]] = {"f32": np.dtype("<f4"), "f16": np.dtype("<f2"), "bf16": np.dtype("<u2")}
 
 Floats = npt.NDArray[np.float32]
 Stored = npt.NDArray[Any]  # float32, float16, or uint16 that are the bits of bfloat16
