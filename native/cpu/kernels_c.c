@@ -29,25 +29,6 @@ static void c_prepare(const fm_format *f, const float *x, float *out, float *sum
     }
 }
 
-/* Columns [col, col + len) of a row as float32: the weights of a float format, the integers q of an affine one, where
- * col is a multiple of 32. */
-static void unpack(const fm_format *f, const uint8_t *row, uint32_t col, uint32_t len, float *out) {
-    if (f->dtype != FM_AFFINE) {
-        for (uint32_t i = 0; i < len; i++)
-            out[i] = fm_load_float(f->dtype, row, col + i);
-        return;
-    }
-    const uint8_t *p = row + (size_t)col / 8 * f->bits;
-    uint32_t mask = (1u << f->bits) - 1;
-    for (uint32_t i = 0; i < len; i++) {
-        uint32_t bit = i * f->bits, byte = bit / 8, shift = bit % 8;
-        uint32_t value = p[byte];
-        if (shift + f->bits > 8)
-            value |= (uint32_t)p[byte + 1] << 8;
-        out[i] = (float)(value >> shift & mask);
-    }
-}
-
 static float dot(const float *a, const float *b, uint32_t n) {
     float partial[8] = {0};
     uint32_t i = 0;
@@ -71,7 +52,7 @@ static void c_matmul(const fm_matrix *m, uint32_t row0, uint32_t row1, const fm_
         for (uint32_t col = 0; col < f->cols; col += block) {
             float w[BLOCK];
             uint32_t len = f->cols - col < block ? f->cols - col : block;
-            unpack(f, m->weight + r * fm_row_bytes(f), col, len, w);
+            fm_unpack(f, m->weight + r * fm_row_bytes(f), col, len, w);
             if (affine) {
                 uint32_t g = col / block;
                 float scale = fm_load_float(f->scale_dtype, m->scales + r * fm_row_scale_bytes(f), g);
@@ -83,18 +64,6 @@ static void c_matmul(const fm_matrix *m, uint32_t row0, uint32_t row1, const fm_
                     y[t * ldy + r] += dot(w, a->x + t * a->ldx + col, len);
             }
         }
-    }
-}
-
-static void c_row(const fm_matrix *m, uint32_t r, float *out) {
-    const fm_format *f = &m->format;
-    unpack(f, m->weight + r * fm_row_bytes(f), 0, f->cols, out);
-    if (f->dtype != FM_AFFINE)
-        return;
-    for (uint32_t c = 0; c < f->cols; c++) {
-        float scale = fm_load_float(f->scale_dtype, m->scales + r * fm_row_scale_bytes(f), c / f->group);
-        float bias = fm_load_float(f->scale_dtype, m->biases + r * fm_row_scale_bytes(f), c / f->group);
-        out[c] = scale * out[c] + bias;
     }
 }
 
@@ -214,7 +183,7 @@ static const fm_kernels table = {
     .order = c_order,
     .prepare = c_prepare,
     .matmul = c_matmul,
-    .row = c_row,
+    .row = fm_row,
     .attend_span = c_attend_span,
     .delta_step = c_delta_step,
     .rms_norm = c_rms_norm,

@@ -667,6 +667,7 @@ static void check_small(uint64_t base) {
 }
 
 int main(int argc, char **argv) {
+    setvbuf(stdout, NULL, _IOLBF, 0); /* what was found before a crash is seen */
     uint64_t base = argc > 2 ? strtoull(argv[2], NULL, 0) : 20261124;
     int tables = 0;
     for (const char *const *name = fm_kernel_names(); *name; name++) {

@@ -1,0 +1,258 @@
+/* Everything but products, written once over the vectors of an instruction set.
+ *
+ * The file that includes this defines V (vector of LANES floats) and v_zero, v_set1, v_loadu, v_storeu, v_add, v_sub,
+ * v_mul, v_div, v_fma(a, b, c) = a b + c, v_fnma(a, b, c) = c - a b, v_min and v_max (the second where one is NaN),
+ * v_round (to even), v_pow2 (of a whole number in [-126, 127]), v_clear_less(x, limit, y) = x < limit ? 0 : y,
+ * v_load_part(p, count) and v_store_part(p, x, count) for the first count lanes (the others are zero and not touched),
+ * v_sum, v_most (over the lanes), reduce4 (four sums, in an order of additions that is the same for each).
+ *
+ * The last lanes of a run go through the same operations as full vectors, so that a value does not depend on where in
+ * the run it stands. */
+
+/* ---- the exponential ------------------------------------------------------------------------------------------------ */
+
+/* exp x = 2^n exp r with n whole and |r| <= ln 2 / 2; the polynomial is Cephes' expf. 1 to 2 ulp; zero below 2^-125,
+ * infinite above the largest float, NaN of NaN. */
+static inline V v_exp(V x) {
+    const float lowest = -86.6f;
+    V clamped = v_min(v_set1(89), v_max(v_set1(lowest), x));
+    V n = v_round(v_mul(clamped, v_set1(1.44269504088896341f)));
+    V r = v_fnma(n, v_set1(0.693359375f), clamped);
+    r = v_fnma(n, v_set1(-2.12194440e-4f), r);
+    V p = v_set1(1.9875691500e-4f);
+    p = v_fma(p, r, v_set1(1.3981999507e-3f));
+    p = v_fma(p, r, v_set1(8.3334519073e-3f));
+    p = v_fma(p, r, v_set1(4.1665795894e-2f));
+    p = v_fma(p, r, v_set1(1.6666665459e-1f));
+    p = v_fma(p, r, v_set1(5.0000001201e-1f));
+    p = v_add(v_fma(p, v_mul(r, r), r), v_set1(1));
+    V half = v_pow2(v_sub(n, v_set1(1))); /* n may be 128, whose power is no float */
+    return v_clear_less(x, v_set1(lowest), v_mul(v_add(p, p), half));
+}
+
+/* 1 + exp(-x), what sigmoid and silu divide by. */
+static inline V v_one_plus_exp_minus(V x) {
+    return v_add(v_set1(1), v_exp(v_sub(v_zero(), x)));
+}
+
+static inline V v_silu(V x) {
+    return v_div(x, v_one_plus_exp_minus(x));
+}
+
+static inline V v_load_some(const float *p, uint32_t count) {
+    return count >= LANES ? v_loadu(p) : v_load_part(p, count);
+}
+
+static inline void v_store_some(float *p, V x, uint32_t count) {
+    if (count >= LANES)
+        v_storeu(p, x);
+    else
+        v_store_part(p, x, count);
+}
+
+/* ---- elementwise ------------------------------------------------------------------------------------------------------ */
+
+static float inverse_rms(const float *x, uint32_t n, float eps) {
+    V sum[4] = {v_zero(), v_zero(), v_zero(), v_zero()};
+    for (uint32_t i = 0, j = 0; i < n; i += LANES, j++) {
+        V v = v_load_some(x + i, n - i);
+        sum[j % 4] = v_fma(v, v, sum[j % 4]);
+    }
+    float squares = v_sum(v_add(v_add(sum[0], sum[1]), v_add(sum[2], sum[3])));
+    return 1 / sqrtf(squares / (float)n + eps);
+}
+
+static void rms_norm(const float *x, const float *w, uint32_t n, float eps, float *out) {
+    V inverse = v_set1(inverse_rms(x, n, eps));
+    for (uint32_t i = 0; i < n; i += LANES) {
+        V normed = v_mul(v_load_some(x + i, n - i), inverse);
+        v_store_some(out + i, v_mul(normed, v_load_some(w + i, n - i)), n - i);
+    }
+}
+
+static void gated_norm(const float *o, const float *z, const float *w, uint32_t n, float eps, float *out) {
+    V inverse = v_set1(inverse_rms(o, n, eps));
+    for (uint32_t i = 0; i < n; i += LANES) {
+        V normed = v_mul(v_load_some(w + i, n - i), v_mul(v_load_some(o + i, n - i), inverse));
+        v_store_some(out + i, v_mul(normed, v_silu(v_load_some(z + i, n - i))), n - i);
+    }
+}
+
+static void silu_mul(const float *gate, const float *up, uint32_t n, float *out) {
+    for (uint32_t i = 0; i < n; i += LANES)
+        v_store_some(out + i, v_mul(v_silu(v_load_some(gate + i, n - i)), v_load_some(up + i, n - i)), n - i);
+}
+
+static void sigmoid_mul(float *x, const float *gate, uint32_t n) {
+    for (uint32_t i = 0; i < n; i += LANES) {
+        V sigmoid = v_div(v_set1(1), v_one_plus_exp_minus(v_load_some(gate + i, n - i)));
+        v_store_some(x + i, v_mul(v_load_some(x + i, n - i), sigmoid), n - i);
+    }
+}
+
+static void axpy(float a, const float *x, float *y, uint32_t n) {
+    for (uint32_t i = 0; i < n; i += LANES)
+        v_store_some(y + i, v_fma(v_set1(a), v_load_some(x + i, n - i), v_load_some(y + i, n - i)), n - i);
+}
+
+/* x [n] becomes exp(x - max), whose sum is returned. */
+static float exp_minus_max(float *x, uint32_t n, float *max) {
+    V most = v_set1(-INFINITY);
+    uint32_t i = 0;
+    for (; i + LANES <= n; i += LANES)
+        most = v_max(most, v_loadu(x + i));
+    float largest = v_most(most);
+    for (; i < n; i++)
+        largest = x[i] > largest ? x[i] : largest;
+    V shift = v_set1(largest), sum = v_zero();
+    for (i = 0; i + LANES <= n; i += LANES) {
+        V e = v_exp(v_sub(v_loadu(x + i), shift));
+        v_storeu(x + i, e);
+        sum = v_add(sum, e);
+    }
+    if (i < n) {
+        v_store_part(x + i, v_exp(v_sub(v_load_part(x + i, n - i), shift)), n - i);
+        sum = v_add(sum, v_load_part(x + i, n - i)); /* read back: zeros after the end */
+    }
+    *max = largest;
+    return v_sum(sum);
+}
+
+static void softmax(float *x, uint32_t n) {
+    float max;
+    V sum = v_set1(exp_minus_max(x, n, &max));
+    for (uint32_t i = 0; i < n; i += LANES)
+        v_store_some(x + i, v_div(v_load_some(x + i, n - i), sum), n - i);
+}
+
+/* ---- attention -------------------------------------------------------------------------------------------------------- */
+
+/* Scores of two heads at four positions; the pointers may repeat. */
+static inline void scores_2x4(const float *q0, const float *q1, const float *const *k, uint32_t dim, float *out0,
+                              float *out1) {
+    V s0[4], s1[4];
+    for (int j = 0; j < 4; j++)
+        s0[j] = s1[j] = v_zero();
+    for (uint32_t i = 0; i < dim; i += LANES) {
+        V a = v_load_some(q0 + i, dim - i), b = v_load_some(q1 + i, dim - i);
+        for (int j = 0; j < 4; j++) {
+            V key = v_load_some(k[j] + i, dim - i);
+            s0[j] = v_fma(a, key, s0[j]);
+            s1[j] = v_fma(b, key, s1[j]);
+        }
+    }
+    reduce4(s0[0], s0[1], s0[2], s0[3], out0);
+    reduce4(s1[0], s1[1], s1[2], s1[3], out1);
+}
+
+/* Columns [i, i + width) of the sums of v rows with the weights of two heads; o0 and o1 may be the same. */
+static inline __attribute__((always_inline)) void weigh(int vectors, const float *w0, const float *w1, const float *v,
+                                                        uint32_t len, uint32_t dim, uint32_t i, float *o0, float *o1) {
+    V s0[4], s1[4];
+    for (int c = 0; c < vectors; c++)
+        s0[c] = s1[c] = v_zero();
+    for (uint32_t j = 0; j < len; j++) {
+        V a = v_set1(w0[j]), b = v_set1(w1[j]);
+        for (int c = 0; c < vectors; c++) {
+            V value = vectors > 1 ? v_loadu(v + (size_t)j * dim + i + c * LANES)
+                                  : v_load_some(v + (size_t)j * dim + i, dim - i);
+            s0[c] = v_fma(a, value, s0[c]);
+            s1[c] = v_fma(b, value, s1[c]);
+        }
+    }
+    for (int c = 0; c < vectors; c++) {
+        v_store_some(o0 + i + c * LANES, s0[c], dim - i - (uint32_t)c * LANES);
+        v_store_some(o1 + i + c * LANES, s1[c], dim - i - (uint32_t)c * LANES);
+    }
+}
+
+static void attend_span(const float *q, uint32_t heads, const float *k, const float *v, uint32_t len, uint32_t dim,
+                        float *out, float *max, float *sum) {
+    float w0[FM_ATTEND_SPAN + 4] __attribute__((aligned(64))), w1[FM_ATTEND_SPAN + 4] __attribute__((aligned(64)));
+    for (uint32_t h = 0; h < heads; h += 2) {
+        uint32_t g = h + 1 < heads ? h + 1 : h; /* a last odd head is computed twice */
+        for (uint32_t j = 0; j < len; j += 4) {
+            const float *keys[4];
+            for (uint32_t p = 0; p < 4; p++)
+                keys[p] = k + (size_t)(j + p < len ? j + p : len - 1) * dim;
+            scores_2x4(q + (size_t)h * dim, q + (size_t)g * dim, keys, dim, w0 + j, w1 + j);
+        }
+        sum[h] = exp_minus_max(w0, len, &max[h]);
+        sum[g] = exp_minus_max(w1, len, &max[g]);
+        float *o0 = out + (size_t)h * dim, *o1 = out + (size_t)g * dim;
+        uint32_t i = 0;
+        for (; i + 4 * LANES <= dim; i += 4 * LANES)
+            weigh(4, w0, w1, v, len, dim, i, o0, o1);
+        for (; i < dim; i += LANES)
+            weigh(1, w0, w1, v, len, dim, i, o0, o1);
+    }
+}
+
+/* ---- the delta rule ---------------------------------------------------------------------------------------------------- */
+
+/* Columns [j, j + vectors * LANES) of the state: both passes over them while they are in the nearest cache. */
+static inline __attribute__((always_inline)) void delta_columns(int vectors, const float *s_in, float *s_out,
+                                                                uint32_t dk, uint32_t dv, uint32_t j, const float *q,
+                                                                const float *k, const float *v, float decay, float beta,
+                                                                float *o) {
+    const V fade = v_set1(decay);
+    V d[4], sum[4];
+    for (int c = 0; c < vectors; c++)
+        d[c] = sum[c] = v_zero();
+    for (uint32_t i = 0; i < dk; i++) {
+        V key = v_set1(k[i]);
+        for (int c = 0; c < vectors; c++) {
+            const float *s = s_in + (size_t)i * dv + j + c * LANES;
+            V state = vectors > 1 ? v_loadu(s) : v_load_some(s, dv - j);
+            d[c] = v_fma(v_mul(fade, state), key, d[c]);
+        }
+    }
+    for (int c = 0; c < vectors; c++) {
+        V value = v_load_some(v + j + c * LANES, dv - j - (uint32_t)c * LANES);
+        d[c] = v_mul(v_set1(beta), v_sub(value, d[c]));
+    }
+    for (uint32_t i = 0; i < dk; i++) {
+        V key = v_set1(k[i]), query = v_set1(q[i]);
+        for (int c = 0; c < vectors; c++) {
+            size_t at = (size_t)i * dv + j + (size_t)c * LANES;
+            V state = vectors > 1 ? v_loadu(s_in + at) : v_load_some(s_in + at, dv - j);
+            state = v_fma(key, d[c], v_mul(fade, state));
+            if (vectors > 1)
+                v_storeu(s_out + at, state);
+            else
+                v_store_some(s_out + at, state, dv - j);
+            sum[c] = v_fma(state, query, sum[c]);
+        }
+    }
+    for (int c = 0; c < vectors; c++)
+        v_store_some(o + j + c * LANES, sum[c], dv - j - (uint32_t)c * LANES);
+}
+
+static void delta_step(const float *s_in, float *s_out, uint32_t dk, uint32_t dv, const float *q, const float *k,
+                       const float *v, float decay, float beta, float *o, float *scratch) {
+    (void)scratch; /* stays in registers */
+    uint32_t j = 0;
+    for (; j + 4 * LANES <= dv; j += 4 * LANES)
+        delta_columns(4, s_in, s_out, dk, dv, j, q, k, v, decay, beta, o);
+    for (; j < dv; j += LANES)
+        delta_columns(1, s_in, s_out, dk, dv, j, q, k, v, decay, beta, o);
+}
+
+/* ---- convolution --------------------------------------------------------------------------------------------------------- */
+
+static void conv_silu(const float *u, size_t ldu, const float *tail_in, float *tail_out, const float *w,
+                      uint32_t channels, uint32_t k, uint32_t n, float *out, size_t ldo) {
+    /* Input number p of the sequence tail_in | u, which has k - 1 + n. */
+#define INPUT(p) ((p) < k - 1 ? tail_in + (size_t)(p) * channels : u + ((p) - (k - 1)) * ldu)
+    for (uint32_t t = 0; t < n; t++)
+        for (uint32_t c = 0; c < channels; c += LANES) {
+            V sum = v_zero();
+            for (uint32_t i = 0; i < k; i++)
+                sum = v_fma(v_load_some(w + (size_t)i * channels + c, channels - c),
+                            v_load_some(INPUT(t + i) + c, channels - c), sum);
+            v_store_some(out + t * ldo + c, v_silu(sum), channels - c);
+        }
+    for (uint32_t i = 0; i + 1 < k; i++) /* ascending, so in place is right */
+        memmove(tail_out + (size_t)i * channels, INPUT(n + i), channels * sizeof *tail_out);
+#undef INPUT
+}
