@@ -7,7 +7,7 @@ that was reused wrongly gives a wrong answer.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from copy import deepcopy
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
@@ -18,6 +18,7 @@ import tokenizers
 from tokenizers import AddedToken, Regex, decoders, models, normalizers, pre_tokenizers, trainers
 
 from flashmoe.errors import ContextFullError
+from flashmoe.session import PhaseStats, Stats
 from flashmoe.text.tokenizer import Tokenizer
 
 SPECIAL = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
@@ -86,7 +87,8 @@ TEMPLATE = """\
 
 
 @cache
-def _tokenizer_json() -> str:
+def tokenizer_json(vocab: int = 600) -> str:
+    """A tokenizer.json in the manner of Qwen's, with about so many entries."""
     tokenizer = tokenizers.Tokenizer(models.BPE())
     tokenizer.normalizer = normalizers.NFC()
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
@@ -97,7 +99,7 @@ def _tokenizer_json() -> str:
     )
     tokenizer.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
-        vocab_size=600, initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), show_progress=False
+        vocab_size=vocab, initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), show_progress=False
     )
     tokenizer.train_from_iterator([CORPUS], trainer)
     tokenizer.add_special_tokens([AddedToken(text, normalized=False, special=True) for text in SPECIAL])
@@ -107,7 +109,7 @@ def _tokenizer_json() -> str:
 
 def reference_tokenizer() -> tokenizers.Tokenizer:
     """The library's own tokenizer, which honours control tokens wherever they stand."""
-    return tokenizers.Tokenizer.from_str(_tokenizer_json())
+    return tokenizers.Tokenizer.from_str(tokenizer_json())
 
 
 def make_tokenizer(vocab: int | None = None) -> Tokenizer:
@@ -121,17 +123,7 @@ class FakeSession:
     def __init__(self, model: FakeModel, past: Sequence[int] = ()) -> None:
         self.model, self.tokens, self.closed = model, list(past), False
         self.cancelled = False
-        phase = dict(
-            expert_hits=0,
-            expert_misses=0,
-            bytes_read=0,
-            seconds=0.0,
-            seconds_reading=0.0,
-            seconds_waiting=0.0,
-        )
-        self._stats = SimpleNamespace(
-            prefill=SimpleNamespace(tokens=0, **phase), decode=SimpleNamespace(tokens=0, **phase)
-        )
+        self._stats = Stats(PhaseStats(), PhaseStats())
         model.sessions.append(self)
 
     @property
@@ -139,8 +131,8 @@ class FakeSession:
         return len(self.tokens)
 
     @property
-    def stats(self) -> SimpleNamespace:
-        return deepcopy(self._stats)
+    def stats(self) -> Stats:
+        return self._stats
 
     def eval(self, ids: Sequence[int], all_logits: bool = False, progress: Any = None) -> np.ndarray:
         assert not self.closed
@@ -151,12 +143,16 @@ class FakeSession:
             progress(0, len(ids))
         self.tokens += [int(token) for token in ids]
         self.model.evaluated.append(len(ids))
-        phase = self._stats.decode if len(ids) == 1 else self._stats.prefill
-        phase.tokens += len(ids)
-        phase.expert_hits += 3 * len(ids)
-        phase.expert_misses += len(ids)
-        phase.bytes_read += 1000 * len(ids)
-        phase.seconds += 0.001 * len(ids)
+        name, n = "decode" if len(ids) == 1 else "prefill", len(ids)
+        old = getattr(self._stats, name)
+        new = PhaseStats(
+            tokens=old.tokens + n,
+            expert_hits=old.expert_hits + 3 * n,
+            expert_misses=old.expert_misses + n,
+            bytes_read=old.bytes_read + 1000 * n,
+            seconds=old.seconds + 0.001 * n,
+        )
+        self._stats = replace(self._stats, **{name: new})
         if progress is not None:
             progress(len(ids), len(ids))
         return self.model.logits(self.tokens)
@@ -181,6 +177,8 @@ class FakeSession:
 
 
 class FakePlan:
+    used, cache_slots, experts_in_model, experts_per_token, kernels = 1 << 20, 8, 64, 4, "fake"
+
     def __init__(self, context: int) -> None:
         self.context = context
 
@@ -203,8 +201,13 @@ class FakeModel:
         self.replies = [encode(reply) if isinstance(reply, str) else reply for reply in replies]
         self.context, self.plan = context, FakePlan(context)
         self.config = SimpleNamespace(
-            vocab=self.tokenizer.vocab_size + 5, experts_per_token=4, max_context=context
+            vocab=self.tokenizer.vocab_size + 5,
+            layers=2,
+            experts=32,
+            experts_per_token=4,
+            max_context=context,
         )
+        self.reader = "fake"
         self.path = Path("fake")
         self.spec = SimpleNamespace(
             path=self.path, chat_template=TEMPLATE, special_tokens={}, eos_ids=(), config=self.config

@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
-from fake_model import FakeModel, FakeSession
 from flashmoe.chat import Chat, Event, FinishEvent, ReasoningEvent, TextEvent, ToolCallEvent, chat
 from flashmoe.errors import MemoryBudgetError, ReadError, TemplateError, UsageError
 from flashmoe.sampling import Sampling
+
+from .fake_model import FakeModel, FakeSession
 
 USER = [{"role": "user", "content": "Hello"}]
 TOOLS = [

@@ -10,10 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fake_model import FakeModel, FakeSession
 from flashmoe.errors import Cancelled, ContextFullError, ReadError, UsageError
 from flashmoe.generate import Generation, Token, generate
 from flashmoe.sampling import Sampling
+
+from .fake_model import FakeModel, FakeSession
 
 GREEDY = Sampling(temperature=0)
 

@@ -12,13 +12,14 @@ import tokenizers
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fake_model import ADDED, SPECIAL, TEMPLATE, make_tokenizer, reference_tokenizer
 from flashmoe.errors import CheckpointError, TemplateError, UsageError
 from flashmoe.text.detokenize import BYTE_LEVEL
 from flashmoe.text.stops import StopFilter
 from flashmoe.text.template import ChatTemplate, normalize
 from flashmoe.text.tokenizer import Tokenizer
 from flashmoe.text.toolcalls import AnswerParser, Part, Reasoning, Text, ToolCall
+
+from .fake_model import ADDED, SPECIAL, TEMPLATE, make_tokenizer, reference_tokenizer
 
 TOKENIZER = make_tokenizer()
 REFERENCE = reference_tokenizer()

@@ -23,7 +23,7 @@ exit status:
   5  reading weights failed
   130  interrupted
 """
-SIZE_BITS = (2, 3, 4, 5, 6, 8)
+WIDTHS = (2, 3, 4, 5, 6, 8, 16)
 
 
 def parse(arguments: list[str]) -> argparse.Namespace:
@@ -169,17 +169,33 @@ def _parser() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParse
     )
     convert.add_argument("source", metavar="SRC", help='checkpoint folder, hub id or "demo"')
     convert.add_argument("target", metavar="DST", help="folder to write")
-    bits: dict[str, Any] = {"type": int, "choices": SIZE_BITS, "metavar": "BITS"}
-    convert.add_argument("--bits", default=4, help="bits of the dense weights (default 4)", **bits)
-    convert.add_argument("--experts", help="bits of the routed experts (default: as --bits)", **bits)
-    convert.add_argument("--router", help="bits of the router (default 8)", **bits)
+    bits: dict[str, Any] = {"type": int, "choices": WIDTHS, "metavar": "BITS"}
+    width = convert.add_argument_group(
+        "bits of a weight", "2, 3, 4, 5, 6, 8, or 16 to leave them as they are."
+    )
+    width.add_argument("--bits", default=4, help="of the dense weights (default 4)", **bits)
+    width.add_argument("--experts", help="of the routed experts (default: as --bits)", **bits)
+    width.add_argument("--router", help="of the router and the shared expert's gate (default 8)", **bits)
+    width.add_argument("--embed", help="of the embedding (default: as --bits)", **bits)
+    width.add_argument("--head", help="of the head (default: as --bits)", **bits)
     convert.add_argument(
         "--group",
         type=int,
         default=64,
         choices=(32, 64, 128),
         metavar="N",
-        help="columns that share a scale: 32, 64 or 128 (default 64)",
+        help="weights that share a scale: 32, 64 or 128 (default 64)",
+    )
+    convert.add_argument(
+        "--dtype",
+        default="bf16",
+        choices=("bf16", "f16", "f32"),
+        metavar="TYPE",
+        help="type of scales and of what is not quantised: bf16 (the default), f16 or f32",
+    )
+    convert.add_argument("--threads", type=int, metavar="N", help="threads (default: one for each core)")
+    convert.add_argument(
+        "--overwrite", action="store_true", help="replace an earlier conversion, forget an unfinished one"
     )
 
     pull = command(

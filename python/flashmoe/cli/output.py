@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from ..system import format_size
@@ -124,3 +125,29 @@ def table(rows: Sequence[Sequence[str]], right: Collection[int] = ()) -> str:
         ]
         lines.append("  " + "  ".join(cells).rstrip())
     return "\n".join(lines)
+
+
+@contextmanager
+def bar(what: str) -> Iterator[Callable[[int, int, str], None]]:
+    """A progress bar over bytes: call it with (done, total, name of what is worked on)."""
+    if not sys.stderr.isatty():
+        lines = Progress(what, "bytes")
+
+        def report(done: int, total: int, name: str) -> None:
+            lines(done, total)
+
+        yield report
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+    from rich.progress import Progress as Bar
+
+    columns = (BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn(compact=True))
+    name_column = TextColumn("{task.fields[name]}", style="dim")
+    with Bar(TextColumn(what), *columns, name_column, console=Console(stderr=True), transient=True) as shown:
+        task = shown.add_task(what, total=None, name="")
+
+        def update(done: int, total: int, name: str) -> None:
+            shown.update(task, completed=done, total=total, name=name[:40])
+
+        yield update
