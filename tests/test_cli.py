@@ -480,6 +480,22 @@ def test_info(checkpoint: Path) -> None:
     assert program("info", str(checkpoint), "--hit-rate", "120").returncode == 2
 
 
+def test_verify(checkpoint: Path, tmp_path: Path) -> None:
+    done = program("verify", str(checkpoint))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.endswith("no problems found\n")
+    broken = tmp_path / "broken"
+    shutil.copytree(checkpoint, broken)
+    weights = next(broken.glob("*.safetensors"))
+    weights.write_bytes(weights.read_bytes()[:-100])
+    done = program("verify", "--model", str(broken), "--json")
+    assert done.returncode == 3
+    report = json.loads(done.stdout)
+    assert report["ok"] is False
+    assert report["problems"][0]["file"] == weights.name
+    assert program("verify", str(tmp_path / "absent")).returncode == 3
+
+
 def test_convert(checkpoint: Path, tmp_path: Path) -> None:
     target = tmp_path / "small"
     done = program("convert", str(checkpoint), str(target), "--experts", "2", "--group", "32")
