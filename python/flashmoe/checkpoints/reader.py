@@ -38,10 +38,11 @@ def open_checkpoint(path: str | Path) -> ModelSpec:
 
     reader = (mlx.Reader if is_mlx else huggingface.Reader)(text, config, raw)
 
+    if config.tied_head:
+        _drop_tied_head(text, raw)
     tensors: dict[tuple[str, int], Tensor] = {}
     for role, short in GLOBAL_NAMES.items():
         if role == "head" and config.tied_head:
-            _drop_tied_head(text, raw)
             continue
         why = ", but tie_word_embeddings is false" if role == "head" else ""
         tensors[role, -1] = reader.dense(role, short, why)

@@ -260,6 +260,9 @@ def open_folder(folder: Path) -> Folder:
     if has_index:
         index = _read_index(index_path)
         names = sorted(set(index.values()))
+        for name in names:
+            if name not in present:
+                raise CheckpointError(f"{folder / name}: no such file, but {index_path} names it")
         ignored = [name for name in present if name not in set(names)]
         if ignored:
             notes.append(
