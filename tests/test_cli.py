@@ -530,6 +530,17 @@ def test_doctor(checkpoint: Path, tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [], "the file that was measured is gone"
 
 
+def test_the_examples_of_the_documentation_run(checkpoint: Path, tmp_path: Path) -> None:
+    blocks = re.findall(r"^```python\n(.*?)^```", (ROOT / "docs" / "python.md").read_text(), re.S | re.M)
+    assert len(blocks) > 8
+    source = "\n".join(blocks).replace("/tmp/", f"{tmp_path}/").replace('"demo"', repr(str(checkpoint)))
+    done = subprocess.run(
+        [sys.executable, "-c", source], capture_output=True, text=True, env=ENVIRONMENT, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+    assert "tokens were known" in done.stdout
+
+
 def test_help_comes_at_once() -> None:
     program("--help")
     times = []

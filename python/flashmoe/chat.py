@@ -150,7 +150,7 @@ def chat(
     FinishEvent.
 
         for event in model.chat([{"role": "user", "content": "What is 6 times 7?"}]):
-            if isinstance(event, flashmoe.TextEvent):
+            if isinstance(event, TextEvent):
                 print(event.text, end="", flush=True)
 
     messages: as in the OpenAI API, with the roles system, user, assistant and tool. Control tokens in them
@@ -170,7 +170,7 @@ def chat(
 class Chat(AbstractContextManager["Chat"]):
     """A conversation that goes on.
 
-        with flashmoe.Chat(model, system="Be brief.") as talk:
+        with Chat(model, system="Be brief.") as talk:
             for event in talk.send("What is an expert?"):
                 ...
             for event in talk.send("And a router?"):  # evaluates the new turn alone
