@@ -14,9 +14,9 @@ computed by mlx-lm in float32. For each, NAME.npz holds:
     greedy   int32 [12]            the greedy continuation
     experts  int16 [layers, 40, k] chosen experts by falling probability
 
-Random models are chaotic where two experts are nearly as good, so seeds are tried until the router logits of
-the k-th and the next expert are at least 0.002 apart everywhere, and the two best logits of the continuation
-at least 0.005.
+mlx_quantize.npz holds what mx.quantize makes of a few rows. Random models are chaotic where two experts are
+nearly as good, so seeds are tried until the router logits of the k-th and the next expert are at least 0.002
+apart everywhere, and the two best logits of the continuation at least 0.005.
 """
 
 from __future__ import annotations
@@ -447,6 +447,32 @@ def make(name: str, recipe: HuggingFace | Mlx) -> None:
     sys.exit(f"{name}: no seed without a near tie")
 
 
+def make_quantised() -> None:
+    """What mx.quantize makes of a few awkward rows, at every width, from bf16 and from f32."""
+    generator = np.random.default_rng(0)
+    rows = generator.standard_normal((8, 128)).astype(np.float32)
+    rows[1] = 0
+    rows[2] = 1.5
+    rows[3] = np.abs(rows[3])
+    rows[4, :64] = -2
+    rows[5] *= 1e-7
+    rows[6] *= 1e4
+    rows[7, ::2] = 0
+    result = {}
+    for dtype, kind in (("bf16", mx.bfloat16), ("f32", mx.float32)):
+        weights = mx.array(rows).astype(kind)
+        result[f"{dtype}-weights"] = np.array(weights.astype(mx.float32))
+        for bits in (2, 3, 4, 5, 6, 8):
+            for group in (32, 64, 128):
+                parts = mx.quantize(weights, group_size=group, bits=bits)
+                stored = [np.array(p.view(mx.uint16) if kind == mx.bfloat16 else p) for p in parts[1:]]
+                for part, value in zip(
+                    ("packed", "scales", "biases"), (np.array(parts[0]), *stored), strict=True
+                ):
+                    result[f"{dtype}-{bits}-{group}-{part}"] = value
+    np.savez_compressed(OUT.parent / "mlx_quantize.npz", **result)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description="Makes tests/fixtures/models; see the head of this file.")
     parser.add_argument(
@@ -457,6 +483,8 @@ def main() -> None:
     torch.set_num_threads(1)  # these models are too small for more
     transformers.logging.set_verbosity_error()
     transformers.utils.logging.disable_progress_bar()
+    if not names:
+        make_quantised()
     for name in names or FIXTURES:
         make(name, FIXTURES[name])
 
