@@ -79,8 +79,8 @@ TEMPLATE = """\
 {%- endfor %}
 {%- if add_generation_prompt %}
     {{- '<|im_start|>assistant\\n' }}
-    {%- if enable_thinking is defined and enable_thinking is true %}
-        {{- '<think>\\n' }}
+    {%- if enable_thinking is defined %}
+        {{- '<think>\\n' if enable_thinking else '<think>\\n\\n</think>\\n\\n' }}
     {%- endif %}
 {%- endif %}
 """
@@ -210,7 +210,12 @@ class FakeModel:
         self.reader = "fake"
         self.path = Path("fake")
         self.spec = SimpleNamespace(
-            path=self.path, chat_template=TEMPLATE, special_tokens={}, eos_ids=(), config=self.config
+            path=self.path,
+            chat_template=TEMPLATE,
+            special_tokens={},
+            eos_ids=(),
+            tokenizer_file=self.path,
+            config=self.config,
         )
         self.sessions: list[FakeSession] = []
         self.evaluated: list[int] = []  # tokens of each eval

@@ -159,6 +159,16 @@ def test_an_answer_that_was_cut_off_is_continued(limit: int) -> None:
         assert len(model.sessions) == 1
 
 
+def test_the_empty_thought_is_dropped_without_starting_over() -> None:
+    opening = "<think>\n\n</think>\n\n"
+    model = FakeModel([f"{opening}thank you", f"{opening}Oslo"])
+    with Chat(model, system="You are a helpful assistant. " * 20, thinking=False) as talk:
+        assert text_of(talk.send("Hello")) == "thank you"
+        first = sum(prefill(model))
+        assert text_of(talk.send("What is the city?")) == "Oslo"
+        assert sum(prefill(model)) < first / 2
+
+
 def test_past_reasoning_is_dropped_without_starting_over() -> None:
     model = FakeModel(["<think>\nhm\n</think>\n\nthank you", "<think>\nso\n</think>\n\nOslo"])
     with Chat(model, system="You are a helpful assistant. " * 20, thinking=True) as talk:

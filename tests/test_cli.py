@@ -7,6 +7,7 @@ import io
 import json
 import os
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -441,6 +442,16 @@ def test_the_program_exits_as_documented(checkpoint: Path, tmp_path: Path) -> No
         assert done.stderr.startswith("flashmoe: ")
         assert done.stderr.count("\n") == 1, "one sentence"
         assert done.stdout == ""
+
+
+def test_bytes_that_are_no_text(checkpoint: Path) -> None:
+    command = [sys.executable, "-m", "flashmoe", "run", "--model", str(checkpoint), "--max-tokens", "2"]
+    for arguments, stdin in (([], b"caf\xe9 \xff"), ([b"caf\xe9"], b"")):
+        done = subprocess.run([*command, *arguments], input=stdin, capture_output=True, env=ENVIRONMENT)
+        assert done.returncode == 0, done.stderr
+    closed = subprocess.run(["sh", "-c", f"{shlex.join(command)} <&-"], capture_output=True, env=ENVIRONMENT)
+    assert closed.returncode == 2
+    assert b"prompt is empty" in closed.stderr
 
 
 def test_a_reader_that_leaves(checkpoint: Path) -> None:

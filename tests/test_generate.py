@@ -213,6 +213,18 @@ def test_a_failed_read_is_an_error_and_the_session_goes_on(monkeypatch: pytest.M
     assert "".join(token.text for token in said + rest) == "a long answer about Oslo"
 
 
+def test_ids_without_a_tokenizer() -> None:
+    model = FakeModel(["thank you"])
+    prompt = prompt_of(model)
+    model.spec.tokenizer_file, model.spec.eos_ids = None, (model.tokenizer.control_id("<|im_end|>"),)
+    generation = run(model, prompt)
+    assert [token.text for token in generation] == [""] * len(generation.ids)
+    assert generation.ids[:-1] == model.replies[0]
+    assert generation.finish_reason == "stop"
+    with pytest.raises(UsageError, match="tokenizer"):
+        run(model, prompt, sampling=Sampling(stop=["x"]))
+
+
 def test_closing_early_closes_its_own_session() -> None:
     model = FakeModel(["a long answer"])
     with run(model) as generation:

@@ -237,7 +237,7 @@ class Chat(AbstractContextManager["Chat"]):
         try:
             ids = self._resume(prompt)
             self._written = len(ids)
-            snapshot_at = prompt.reusable(ids) if prompt.thinks(ids) else None
+            snapshot_at = prompt.snapshot_at(ids)
             answer = self._answer = prompt.answer(
                 ids, self._session, self.sampling, self.max_tokens, progress, snapshot_at
             )
@@ -302,10 +302,13 @@ class _Prompt:
         """Whether the prompt opens a thought for the model to go on with."""
         return self._model.tokenizer.decode(ids[-8:], special=True).rstrip().endswith("<think>")
 
-    def reusable(self, ids: list[int]) -> int | None:
-        """How much of the prompt the next one will begin with, whatever becomes of the answer's reasoning."""
-        history = self._model.tokenizer.continue_prompt(self._render(add_generation_prompt=False), ids)
-        return len(history) if history == ids[: len(history)] else None
+    def snapshot_at(self, ids: list[int]) -> int | None:
+        """How much of the prompt the next one will begin with, where templates drop the reasoning of past
+        turns (or the empty one that stands for none); None where the answer itself will be continued."""
+        tokenizer = self._model.tokenizer
+        history = tokenizer.continue_prompt(self._render(add_generation_prompt=False), ids)
+        opening = tokenizer.decode(ids[len(history) :], special=True)
+        return len(history) if history == ids[: len(history)] and "<think>" in opening else None
 
     def answer(
         self,

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from .errors import Cancelled, ContextFullError, MemoryBudgetError, UsageError
 from .sampling import Sampler, Sampling
+from .text.detokenize import Detokenizer
 from .text.stops import StopFilter
 
 if TYPE_CHECKING:
@@ -86,12 +87,18 @@ class Generation(Iterator[Token], AbstractContextManager["Generation"]):
     ) -> None:
         if max_tokens is not None and (not isinstance(max_tokens, int) or max_tokens < 1):
             raise UsageError(f"max_tokens should be a whole number of at least 1, not {max_tokens!r}")
+        # Token ids can be continued without a tokenizer; the texts are empty then.
+        bare = model.spec.tokenizer_file is None and not isinstance(prompt, str)
+        self._tokenizer = None if bare else model.tokenizer
+        self._eos_ids = frozenset(model.spec.eos_ids) if bare else model.tokenizer.eos_ids
         self.prompt = (
             model.tokenizer.encode(prompt) if isinstance(prompt, str) else [int(id) for id in prompt]
         )
         if not self.prompt:
             raise UsageError("the prompt is empty; give at least one token")
         self.sampling = Sampling.recommended(model.path) if sampling is None else sampling
+        if bare and self.sampling.stop:
+            raise UsageError("stop strings need a tokenizer, and the checkpoint has no tokenizer.json")
         self.sampler = Sampler(self.sampling, self.prompt)
         self.ids: list[int] = []
         self.text = ""
@@ -168,15 +175,15 @@ class Generation(Iterator[Token], AbstractContextManager["Generation"]):
                 session.close()
 
     def _answer(self, session: Session) -> Generator[Token]:
-        tokenizer = self._model.tokenizer
-        stream, stops = tokenizer.stream(), StopFilter(self.sampling.stop)
+        stops = StopFilter(self.sampling.stop)
+        stream = self._tokenizer.stream() if self._tokenizer is not None else Detokenizer(lambda id: b"")
         context = self._model.plan.context
         logits = session.eval(self._rest_of_prompt(session), progress=self._report)
         while not self._cancelled:
             id, logprob = self.sampler.sample(logits)
             self._first = self._first or time.perf_counter()
-            text = "" if id in tokenizer.eos_ids else stops.push(stream.push(id))
-            if id in tokenizer.eos_ids or stops.stopped:
+            text = "" if id in self._eos_ids else stops.push(stream.push(id))
+            if id in self._eos_ids or stops.stopped:
                 self.finish_reason = "stop"
             elif len(self.ids) + 1 == self._max_tokens or session.position >= context:
                 self.finish_reason = "length"

@@ -7,6 +7,7 @@ exit status:
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import sys
@@ -27,10 +28,21 @@ INTERRUPTED = 128 + signal.SIGINT  # 130
 CLOSED_PIPE = 128 + signal.SIGPIPE  # 141
 
 
+def _prepare_streams() -> None:
+    """Bytes that are no text must not end a conversation, on the way in or out; a closed stdin is an empty
+    one."""
+    if sys.stdin is None:
+        sys.stdin = open(os.devnull)  # noqa: SIM115 (open as long as the program runs)
+    for stream in (sys.stdin, sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs a command; the exit status. Wrong options raise SystemExit(2), and `--help` SystemExit(0), as
     argparse does."""
     options = parse(sys.argv[1:] if arguments is None else list(arguments))
+    _prepare_streams()
     try:
         status: int = import_module(f".{options.command}", __package__).main(options)
         sys.stdout.flush()
