@@ -349,28 +349,32 @@ def test_memory_does_not_grow_with_the_model(tmp_path: Path) -> None:
     """A source of 300 MB of zeros in a sparse file; the peak above an idle process stays far below it."""
     layers, hidden, inner, experts = 2, 512, 512, 64
     text: dict[str, Any] = json.loads((fixture("hf-all-full-bf16").folder / "config.json").read_text())
-    text.update(
-        num_hidden_layers=layers, layer_types=["full_attention"] * layers, hidden_size=hidden, num_experts=experts,
-        moe_intermediate_size=inner, shared_expert_intermediate_size=64, vocab_size=50_000, num_attention_heads=4,
-        num_key_value_heads=2, head_dim=64,
-    )  # fmt: skip
+    text |= {"num_hidden_layers": layers, "layer_types": ["full_attention"] * layers, "hidden_size": hidden}
+    text |= {"num_experts": experts, "moe_intermediate_size": inner, "shared_expert_intermediate_size": 64}
+    text |= {"vocab_size": 50_000, "num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 64}
     shapes: dict[str, list[int]] = {
         "lm_head.weight": [50_000, hidden],
         "model.embed_tokens.weight": [50_000, hidden],
+        "model.norm.weight": [hidden],
     }
-    shapes["model.norm.weight"] = [hidden]
     for i in range(layers):
         base = f"model.layers.{i}."
-        for name, shape in {
-            "input_layernorm": [hidden], "post_attention_layernorm": [hidden], "self_attn.q_proj": "
-            "[512, hidden],
-            "self_attn.k_proj": [128, hidden], "self_attn.v_proj": [128, hidden], "
-            ""self_attn.o_proj": [hidden, 256],
-            "self_attn.q_norm": [64], "self_attn.k_norm": [64], "mlp.gate": [experts, hidden],
-            "mlp.shared_expert_gate": [1, hidden], "mlp.shared_expert.gate_proj": [64, hidden],
-            "mlp.shared_expert.up_proj": [64, hidden], "mlp.shared_expert.down_proj": [hidden, 64],
-        }.items():  # fmt: skip
-            shapes[f"{base}{name}.weight"] = shape
+        layer = {
+            "input_layernorm": [hidden],
+            "post_attention_layernorm": [hidden],
+            "self_attn.q_proj": [512, hidden],
+            "self_attn.k_proj": [128, hidden],
+            "self_attn.v_proj": [128, hidden],
+            "self_attn.o_proj": [hidden, 256],
+            "self_attn.q_norm": [64],
+            "self_attn.k_norm": [64],
+            "mlp.gate": [experts, hidden],
+            "mlp.shared_expert_gate": [1, hidden],
+            "mlp.shared_expert.gate_proj": [64, hidden],
+            "mlp.shared_expert.up_proj": [64, hidden],
+            "mlp.shared_expert.down_proj": [hidden, 64],
+        }
+        shapes |= {f"{base}{name}.weight": shape for name, shape in layer.items()}
         shapes[base + "mlp.experts.gate_up_proj"] = [experts, 2 * inner, hidden]
         shapes[base + "mlp.experts.down_proj"] = [experts, hidden, inner]
     header, offset = {}, 0
