@@ -86,9 +86,9 @@ def parse_json(data: bytes, what: str) -> dict[str, Any]:
     try:
         value = json.loads(data.decode("utf-8"), object_pairs_hook=_unique, parse_constant=_not_a_number)
     except (ValueError, RecursionError) as error:  # UnicodeDecodeError and JSONDecodeError are ValueErrors
-        raise CheckpointError(f"{what} is not valid JSON: {str(error) or type(error).__name__}") from None
+        raise CheckpointError(f"{what}: not valid JSON: {str(error) or type(error).__name__}") from None
     if not isinstance(value, dict):
-        raise CheckpointError(f"{what} must be a JSON object, found {type(value).__name__}")
+        raise CheckpointError(f"{what}: must be a JSON object, found {type(value).__name__}")
     return value
 
 
