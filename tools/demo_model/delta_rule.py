@@ -21,7 +21,7 @@ try:
 except ImportError:  # a CPU-only installation of torch
     triton = None
 
-SEGMENT = 16
+SEGMENT = 8
 COLUMNS = 16  # columns of the state that one warp holds
 
 if triton is not None:

@@ -43,14 +43,19 @@ def quantised(w: Tensor, bits: int, group: int = 64) -> Tensor:
     return (scale.bfloat16().float() * q + bias.bfloat16().float()).flatten(-2)
 
 
+def bits_of(name: str, w: Tensor, bits: int = 4) -> int:
+    """What `flashmoe convert` makes of a weight: gates get 8 bits, vectors and convolutions stay as they are (16)."""
+    if w.ndim < 2 or "conv1d" in name:
+        return 16
+    return 8 if "mlp.gate." in name or "shared_expert_gate" in name else bits
+
+
 def as_quantised(weights: dict[str, Tensor], bits: int = 4) -> dict[str, Tensor]:
-    """The weights as a model of that many bits has them: gates at 8 bits, vectors and convolutions as they are."""
+    """The weights as a model of that many bits has them."""
     out = {}
     for name, w in weights.items():
-        if w.ndim < 2 or "conv1d" in name:
-            out[name] = w.detach().bfloat16().float()
-        else:
-            out[name] = quantised(w, 8 if "mlp.gate." in name or "shared_expert_gate" in name else bits)
+        width = bits_of(name, w, bits)
+        out[name] = w.detach().bfloat16().float() if width == 16 else quantised(w, width)
     return out
 
 

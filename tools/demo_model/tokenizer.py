@@ -146,14 +146,14 @@ class Encoder:
 
 
 def main() -> None:
-    from .data.mixture import Mixture
+    from .data.mixture import SHARES, Mixture
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("out", type=Path)
     parser.add_argument("--characters", type=int, default=12_000_000)
     parser.add_argument("--seed", type=int, default=20)
     options = parser.parse_args()
-    mixture = Mixture(options.seed)
+    mixture = Mixture(options.seed, shares=SHARES)
     texts: list[str] = []
     total = 0
     while total < options.characters:

@@ -12,23 +12,27 @@ import importlib
 import random
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import cache
 
-from .common import Conversation
+from .common import Conversation, pick
+from .copying import lexicon
 
 SHARES = {
-    "about": 12,
-    "smalltalk": 8,
-    "arithmetic": 14,
-    "dates": 8,
-    "units": 8,
-    "facts": 12,
-    "extract": 12,
-    "tools": 20,
-    "text": 4,
-    "prose": 2,
+    "about": 9,
+    "smalltalk": 7,
+    "arithmetic": 13,
+    "dates": 6,
+    "units": 6,
+    "facts": 9,
+    "extract": 13,
+    "tools": 21,
+    "text": 9,
+    "prose": 1,
 }
+DRILLS = {"copying": 7}  # trained, not evaluated
 JOINED = 0.3  # of conversations are several topics one after another
 ALONE = {"prose"}
+FEWER_WORDS = {"about": 0.2}  # how often a question loses a short word, so that no single word decides
 # Joined with a conversation that has tools: only what no tool could be meant for.
 BESIDE_TOOLS = {"about", "smalltalk"}
 WITH_SYSTEM = 0.25
@@ -58,16 +62,27 @@ SYSTEM = [
 Generate = Callable[[random.Random, str], Conversation]
 
 
-def topics() -> dict[str, Generate]:
-    """The topics that are there."""
+def topics(drills: bool = False) -> dict[str, Generate]:
+    """The topics that are there, and on demand the drills."""
     found = {}
-    for name in SHARES:
+    for name in [*SHARES, *DRILLS] if drills else SHARES:
         try:
             found[name] = importlib.import_module(f"{__package__}.{name}").generate
         except ModuleNotFoundError as error:
             if error.name != f"{__package__}.{name}":
                 raise
+    if "text" in found:
+        _more_words()
     return found
+
+
+@cache
+def _more_words() -> None:
+    """Gives the exercises on words every word of the lexicons, so that letters are learnt of more than a few hundred."""
+    text = importlib.import_module(f"{__package__}.text")
+    words = [word for word in lexicon() if len(word) <= 10]
+    own = text.word
+    text.word = lambda rng, split: pick(rng, words, split) if rng.random() < 0.45 else own(rng, split)
 
 
 def cost(conversation: Conversation) -> float:
@@ -84,14 +99,27 @@ def cost(conversation: Conversation) -> float:
     return total
 
 
+def fewer_words(rng: random.Random, conversation: Conversation) -> Conversation:
+    """The conversation with one short word less in each question of five words or more."""
+    messages = []
+    for message in conversation.messages:
+        words = message["content"].split(" ")
+        short = [i for i, word in enumerate(words) if word.isalpha() and len(word) <= 5 and word.lower() not in ("not", "no")]
+        if message["role"] == "user" and len(words) >= 5 and short:
+            del words[rng.choice(short)]
+            message = {**message, "content": " ".join(words)}
+        messages.append(message)
+    return replace(conversation, messages=messages)
+
+
 class Mixture:
     """An endless stream of conversations of one split."""
 
     def __init__(self, seed: int, split: str = "train", shares: dict[str, float] | None = None):
         self.rng = random.Random(seed)
         self.split = split
-        self.generate = topics()
-        shares = shares or SHARES
+        self.generate = topics(drills=split == "train")
+        shares = shares or SHARES | DRILLS
         self.shares = {name: share for name, share in shares.items() if name in self.generate and share > 0}
         self.mean_cost = dict.fromkeys(self.shares, 100.0)
 
@@ -101,6 +129,8 @@ class Mixture:
         weights = [self.shares[name] / self.mean_cost[name] for name in names]
         name = self.rng.choices(names, weights)[0]
         conversation = self.generate[name](self.rng, self.split)
+        if self.split == "train" and self.rng.random() < FEWER_WORDS.get(name, 0):
+            conversation = fewer_words(self.rng, conversation)
         self.mean_cost[name] += 0.02 * (cost(conversation) - self.mean_cost[name])
         return conversation
 
@@ -119,7 +149,7 @@ class Mixture:
     def _join(self, first: Conversation, more: int) -> Conversation:
         parts = [first]
         for _ in range(more):
-            part = self.one(BESIDE_TOOLS & set(self.shares) if first.tools else set(self.shares) - ALONE - {"tools"})
+            part = self.one(BESIDE_TOOLS & set(self.shares) if first.tools else set(self.shares) - ALONE - {"tools", *DRILLS})
             if part.tools or part.messages[0]["role"] == "system":
                 continue
             # A conversation with tools may come before or after small talk, unless it opens with a system message.
