@@ -66,8 +66,8 @@ def resolve(model: str, progress: Progress | None = None) -> Path:
 
 def pull(model: str, progress: Progress | None = None) -> Path:
     """Downloads what is missing of a hub model "owner/name[@revision]", or what its newest revision changed,
-    and returns its folder. A transfer that was broken off goes on where it stopped. See `resolve` for
-    progress and errors."""
+    and returns its folder. A connection that breaks is taken up where it broke; a later call starts with
+    the files that are not complete yet. See `resolve` for progress and errors."""
     import huggingface_hub
     from huggingface_hub import errors
 
@@ -158,12 +158,9 @@ def _check_space(name: str, revision: str | None) -> None:
     cache = Path(constants.HF_HUB_CACHE)
     existing = next(folder for folder in (cache, *cache.parents) if folder.exists())
     free = shutil.disk_usage(existing).free
-    partial = sum(
-        part.stat().st_size for part in cache.glob(f"models--{name.replace('/', '--')}/blobs/*.incomplete")
-    )
-    if need - partial > free:
+    if need > free:
         raise CheckpointError(
-            f"{name}: {_size(need - partial)} are still to be fetched, but {cache} has only "
+            f"{name}: {_size(need)} are still to be fetched, but {cache} has only "
             f"{_size(free)} free; make "
             "room, or set HF_HOME to a folder on a larger disk"
         )
@@ -178,7 +175,7 @@ def _fail(name: str, error: Exception) -> NoReturn:
         cause = cause.__cause__ or cause.__context__
     if any(isinstance(link, OSError) and link.errno in (errno.ENOSPC, errno.EDQUOT) for link in chain):
         raise CheckpointError(
-            f"{name}: the disk is full; what was fetched is kept, so make room (or set HF_HOME to a "
+            f"{name}: the disk is full; files that are complete are kept, so make room (or set HF_HOME to a "
             "folder on a larger "
             "disk) and start again"
         ) from None
@@ -193,7 +190,7 @@ def _fail(name: str, error: Exception) -> NoReturn:
     raise CheckpointError(
         f"{name}: not a folder, not complete in the cache, and the hub cannot be reached ({first}); "
         "check the network "
-        "and start again: what was fetched is kept"
+        "and start again: files that are complete are kept"
     ) from None
 
 
