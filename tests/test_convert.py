@@ -185,8 +185,10 @@ def test_refuses_targets_that_would_be_lost(tmp_path: Path) -> None:
         convert(source, tmp_path / "file")
     (tmp_path / "x.partial").mkdir()
     (tmp_path / "x.partial" / "thesis.txt").write_text("irreplaceable")
-    with pytest.raises(ConversionError, match="not an unfinished conversion"):
-        convert(source, tmp_path / "x")
+    for overwrite in (False, True):
+        with pytest.raises(ConversionError, match="not an unfinished conversion"):
+            convert(source, tmp_path / "x", overwrite=overwrite)
+    assert (tmp_path / "x.partial" / "thesis.txt").exists()
     assert (tmp_path / "full" / "thesis.txt").read_text() == "irreplaceable"
     (tmp_path / "empty").mkdir()
     convert(source, tmp_path / "empty")
@@ -271,6 +273,26 @@ def test_killed_at_any_moment(tmp_path: Path) -> None:
     convert(source, target, bits=4, experts=2, shard_bytes=20_000)
     assert contents(target) == contents(tmp_path / "want")
     assert verify(target).ok
+
+
+@pytest.mark.parametrize("step", ["rename", "unlink"])
+def test_killed_at_the_very_end(step: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between the last file and the rename, and between the rename and the removal of the state."""
+    source = fixture("mlx-4bit-g64").folder
+
+    def killed(partial: Path, target: Path) -> None:
+        if step == "unlink":
+            os.rename(partial, target)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(module, "_publish", killed)
+    with pytest.raises(KeyboardInterrupt):
+        convert(source, tmp_path / "out")
+    assert (tmp_path / "out").exists() == (step == "unlink")
+    monkeypatch.undo()
+    convert(source, tmp_path / "out")
+    convert(source, tmp_path / "want")
+    assert contents(tmp_path / "out") == contents(tmp_path / "want")
 
 
 def test_two_at_once(tmp_path: Path) -> None:

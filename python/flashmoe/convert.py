@@ -221,7 +221,6 @@ def convert(
                     "the same conversion again"
                 ) from None
             raise ConversionError(f"{error.filename or partial}: {error.strerror or error}") from None
-        (partial / STATE_NAME).unlink()
         _publish(partial, target)
     return Conversion(target, total, notes)
 
@@ -382,6 +381,7 @@ def _finished(spec: ModelSpec, target: Path, identity: dict[str, Any], overwrite
         return False
     known = parse_json(manifest.read_bytes(), str(manifest))
     if {key: known.get(key) for key in identity} == identity:
+        (target / STATE_NAME).unlink(missing_ok=True)
         return True
     raise ConversionError(
         f"{target}: holds another conversion; choose another folder, or overwrite it on purpose "
@@ -412,11 +412,16 @@ def _locked(partial: Path, identity: dict[str, Any], overwrite: bool) -> Iterato
 def _state(partial: Path, identity: dict[str, Any], overwrite: bool) -> dict[str, Any]:
     path = partial / STATE_NAME
     fresh = identity | {"done": {}}
+    (partial / f".{STATE_NAME}.tmp").unlink(missing_ok=True)  # of a run that was killed in its first moment
     present = sorted(os.listdir(partial))
+    if present and STATE_NAME not in present:
+        raise ConversionError(
+            f"{partial}: not empty, and not an unfinished conversion; delete it or choose another DST"
+        )
     if overwrite:
         for name in present:
             (partial / name).unlink()
-    elif STATE_NAME in present:
+    elif present:
         try:
             state = parse_json(path.read_bytes(), str(path))
         except CheckpointError:
@@ -424,14 +429,9 @@ def _state(partial: Path, identity: dict[str, Any], overwrite: bool) -> dict[str
         if {key: state.get(key) for key in identity} != identity or not isinstance(state.get("done"), dict):
             raise ConversionError(
                 f"{partial}: an unfinished conversion of another source or with other settings; "
-                "finish it, delete the "
-                "folder, or overwrite it on purpose (overwrite=True)"
+                "finish it, delete the folder, or overwrite it on purpose (overwrite=True)"
             )
         return state
-    elif present:
-        raise ConversionError(
-            f"{partial}: not empty, and not an unfinished conversion; delete it or choose another DST"
-        )
     _write_file(path, json.dumps(fresh, indent=1).encode())
     return fresh
 
@@ -444,6 +444,7 @@ def _publish(partial: Path, target: Path) -> None:
         os.rename(target, old)
     os.rename(partial, target)
     _sync_folder(target.parent)
+    (target / STATE_NAME).unlink()  # not before: without it a run that is killed here could not be taken up
     shutil.rmtree(old, ignore_errors=True)
 
 
