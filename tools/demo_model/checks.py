@@ -1,6 +1,6 @@
 """Whether an answer is right: the scoring of a `Check` (the README gives its kinds) on the text that a model wrote.
 
-    score({"kind": "number", "value": 56}, "7 x 8 is 56.")  ->  True
+score({"kind": "number", "value": 56}, "7 x 8 is 56.")  ->  True
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def _occurs(phrase: str, text: str) -> bool:
 
 
 def _plain(text: str) -> str:
-    for fancy, plain in (("’", "'"), ("‘", "'"), ("“", '"'), ("”", '"'), ("−", "-"), ("\u00a0", " ")):  # noqa: RUF001
+    for fancy, plain in (("’", "'"), ("‘", "'"), ("“", '"'), ("”", '"'), ("−", "-"), ("\u00a0", " ")):
         text = text.replace(fancy, plain)
     return text.casefold()
 
@@ -92,7 +92,9 @@ def score(check: dict[str, Any], answer: str, tools: list[dict[str, Any]] | None
     if kind == "tool":
         wanted = list(check["calls"])
         for made in calls:
-            match = next((w for w in wanted if same(made, {"name": w["name"], "arguments": w["arguments"]})), None)
+            match = next(
+                (w for w in wanted if same(made, {"name": w["name"], "arguments": w["arguments"]})), None
+            )
             if match is None:
                 return False
             wanted.remove(match)

@@ -83,7 +83,9 @@ if triton is not None:
         qk_at = (b.to(tl.int64) * T * HK + h // (HV // HK)) * DK
         v_at = (b.to(tl.int64) * T * HV + h) * DV
         s_at = b.to(tl.int64) * T * HV + h
-        part = split.to(tl.int64) * B * T * HV  # each split of the columns gives its own partial sums over columns
+        part = (
+            split.to(tl.int64) * B * T * HV
+        )  # each split of the columns gives its own partial sums over columns
         cell = i[:, None] * DV + j[None, :]
         state_at = head.to(tl.int64) * (T // SEG) * DK * DV
         scratch_at = head.to(tl.int64) * SEG * DK * DV
@@ -219,7 +221,13 @@ def _(
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
     B, T, _, DK = q.shape
     shape = (_splits(v), B, T, v.shape[2])
-    return q.new_empty(*shape, DK), q.new_empty(*shape, DK), torch.empty_like(v), g.new_empty(shape), g.new_empty(shape)
+    return (
+        q.new_empty(*shape, DK),
+        q.new_empty(*shape, DK),
+        torch.empty_like(v),
+        g.new_empty(shape),
+        g.new_empty(shape),
+    )
 
 
 def _setup(ctx, inputs, output) -> None:

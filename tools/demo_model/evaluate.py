@@ -1,6 +1,6 @@
 """Scores a checkpoint folder in flashmoe itself, greedily: held-out and hand-written questions, and perplexity.
 
-    python -m demo_model.evaluate PATH [--memory 12MiB] [--experts 4] [--written dev test] [--json results.json]
+python -m demo_model.evaluate PATH [--memory 12MiB] [--experts 4] [--written dev test] [--json results.json]
 """
 
 from __future__ import annotations
@@ -46,10 +46,14 @@ def heldout(encoder: Encoder, conversations: int, seed: int = 7) -> list[Questio
             for check in made.checks:
                 turn = check["turn"]
                 gold = made.messages[turn]
-                text = (gold.get("content") or "") + "".join(json.dumps(c) for c in gold.get("tool_calls", ()))
+                text = (gold.get("content") or "") + "".join(
+                    json.dumps(c) for c in gold.get("tool_calls", ())
+                )
                 tokens = len(encoder.tokenizer.encode(text).ids) + 16 * len(gold.get("tool_calls", ()))
                 limit = min(LONGEST, 40 + 3 * tokens // 2)
-                questions.append(Question("heldout", name, made.messages[:turn], check, made.tools, text, limit))
+                questions.append(
+                    Question("heldout", name, made.messages[:turn], check, made.tools, text, limit)
+                )
     return questions
 
 
@@ -89,7 +93,9 @@ def perplexity(model: Any, encoder: Encoder, documents: int) -> float:
 def main() -> None:
     import flashmoe
 
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("path")
     parser.add_argument("--memory")
     parser.add_argument("--experts", type=int, help="experts a token, fewer than the model was trained with")
@@ -97,7 +103,9 @@ def main() -> None:
     parser.add_argument("--written", nargs="*", default=["dev"], choices=["dev", "test"])
     parser.add_argument("--documents", type=int, default=100, help="for the perplexity")
     parser.add_argument("--json", type=Path)
-    parser.add_argument("--answers", type=Path, help="where to write every answer of held-out and dev questions")
+    parser.add_argument(
+        "--answers", type=Path, help="where to write every answer of held-out and dev questions"
+    )
     options = parser.parse_args()
 
     model = flashmoe.Model(options.path, memory=options.memory, experts_per_token=options.experts)

@@ -60,7 +60,9 @@ def as_quantised(weights: dict[str, Tensor], bits: int = 4) -> dict[str, Tensor]
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("work", type=Path)
     parser.add_argument("out", type=Path)
     options = parser.parse_args()
@@ -69,7 +71,11 @@ def main() -> None:
     weights = load_file(str(options.work / "model.safetensors"))
     tokenizer = Tokenizer.from_file(str(options.work / "tokenizer.json"))
     config = Config(vocab_size=tokenizer.get_vocab_size())
-    wrong = {name for name, shape in shapes(config).items() if name not in weights or tuple(weights[name].shape) != shape}
+    wrong = {
+        name
+        for name, shape in shapes(config).items()
+        if name not in weights or tuple(weights[name].shape) != shape
+    }
     if wrong or len(weights) != len(shapes(config)):
         raise SystemExit(f"the weights do not fit the configuration: {sorted(wrong)[:5]}")
     save(options.out / "model.safetensors", weights)

@@ -7,6 +7,7 @@ padded to ROWS so that all experts are one grouped product, and each of the two 
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -102,8 +103,16 @@ class Config:
 
 def shapes(c: Config) -> dict[str, tuple[int, ...]]:
     """Every weight's name and shape."""
-    kd, vd = c.linear_num_key_heads * c.linear_key_head_dim, c.linear_num_value_heads * c.linear_value_head_dim
-    H, E, width, shared = c.hidden_size, c.num_experts, c.moe_intermediate_size, c.shared_expert_intermediate_size
+    kd, vd = (
+        c.linear_num_key_heads * c.linear_key_head_dim,
+        c.linear_num_value_heads * c.linear_value_head_dim,
+    )
+    H, E, width, shared = (
+        c.hidden_size,
+        c.num_experts,
+        c.moe_intermediate_size,
+        c.shared_expert_intermediate_size,
+    )
     qd, kvd = c.num_attention_heads * c.head_dim, c.num_key_value_heads * c.head_dim
     linear = {
         "in_proj_qkv.weight": (2 * kd + vd, H),
@@ -214,7 +223,9 @@ def delta_net(x: Tensor, at: Positions, p: Weights, c: Config) -> Tensor:
     z = linear(x, p["linear_attn.in_proj_z.weight"]).view(B, T, Hv, dv)
     beta = torch.sigmoid(linear(x, p["linear_attn.in_proj_b.weight"]).float())
     a = linear(x, p["linear_attn.in_proj_a.weight"]).float()
-    g = torch.exp(-torch.exp(p["linear_attn.A_log"].float()) * F.softplus(a + p["linear_attn.dt_bias"].float()))
+    g = torch.exp(
+        -torch.exp(p["linear_attn.A_log"].float()) * F.softplus(a + p["linear_attn.dt_bias"].float())
+    )
     g = torch.where(at.position[..., None] == 0, torch.zeros_like(g), g)
 
     taps = p["linear_attn.conv1d.weight"].float()[:, 0]  # [channels, K], the last for the token itself
@@ -252,7 +263,12 @@ class _Dispatch(torch.autograd.Function):
     @staticmethod
     def backward(ctx, d: Tensor):
         (slot_of,) = ctx.saved_tensors
-        return d[slot_of].view(-1, ctx.k, d.shape[1]).sum(1, dtype=torch.float32).to(d.dtype), None, None, None
+        return (
+            d[slot_of].view(-1, ctx.k, d.shape[1]).sum(1, dtype=torch.float32).to(d.dtype),
+            None,
+            None,
+            None,
+        )
 
 
 class _Combine(torch.autograd.Function):
@@ -292,7 +308,7 @@ def grouped(x: Tensor, w: Tensor, ends: Tensor) -> Tensor:
     if x.device.type == "cuda":
         return torch._grouped_mm(x, w.transpose(1, 2), offs=ends)
     bounds = [0, *ends.tolist()]
-    parts = [x[a:b] @ w[e].t() for e, (a, b) in enumerate(zip(bounds, bounds[1:], strict=False))]
+    parts = [x[a:b] @ w[e].t() for e, (a, b) in enumerate(itertools.pairwise(bounds))]
     return torch.cat([*parts, x.new_zeros(x.shape[0] - bounds[-1], w.shape[1])])
 
 
@@ -334,7 +350,9 @@ def moe(x: Tensor, p: Weights, c: Config) -> tuple[Tensor, Tensor, Tensor]:
     h = (F.silu(gate.float()) * up.float() * weight[:, None]).to(x.dtype)
     y = _Combine.apply(grouped(h, p["mlp.experts.down_proj"].to(x.dtype), ends32), pair_of, slot_of, k)
 
-    hidden = F.silu(linear(x, p["mlp.shared_expert.gate_proj.weight"])) * linear(x, p["mlp.shared_expert.up_proj.weight"])
+    hidden = F.silu(linear(x, p["mlp.shared_expert.gate_proj.weight"])) * linear(
+        x, p["mlp.shared_expert.up_proj.weight"]
+    )
     shared = linear(hidden, p["mlp.shared_expert.down_proj.weight"])
     y = y + torch.sigmoid(linear(x, p["mlp.shared_expert_gate.weight"]).float()).to(x.dtype) * shared
 
@@ -386,7 +404,9 @@ def token_losses(x: Tensor, w: Tensor, head: Tensor, target: Tensor, eps: float)
 class Model:
     """The layers in a row. `compiled` makes the two kinds of layer and the loss one compiled function each."""
 
-    def __init__(self, config: Config, weights: Weights, dtype: torch.dtype = torch.float32, compiled: bool = False):
+    def __init__(
+        self, config: Config, weights: Weights, dtype: torch.dtype = torch.float32, compiled: bool = False
+    ):
         self.config, self.weights, self.dtype = config, weights, dtype
         self.layer, self.losses = layer, token_losses
         if compiled:

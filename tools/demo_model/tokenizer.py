@@ -9,6 +9,7 @@ place where a conversation becomes text: training renders through it as the engi
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import re
 from collections import Counter
@@ -27,9 +28,7 @@ VOCABULARY = 4096
 SPECIAL = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
 ADDED = ["<think>", "</think>", "<tool_call>", "</tool_call>", "<tool_response>", "</tool_response>"]
 # Qwen's pattern, less its case of contractions: that one would cut the word in 'sun' as 's + un.
-PATTERN = (
-    r"[^\r\n\p{L}\p{N}]?[\p{L}\p{M}]+|\p{N}| ?[^\s\p{L}\p{M}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
-)
+PATTERN = r"[^\r\n\p{L}\p{N}]?[\p{L}\p{M}]+|\p{N}| ?[^\s\p{L}\p{M}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 # The same with what stands before a word cut off.
 BARE = r"[\p{L}\p{M}]+|\p{N}|[^\s\p{L}\p{M}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+"
 BARE_ENTRIES = 2500
@@ -56,7 +55,9 @@ def _plain_message(message: dict[str, Any]) -> dict[str, Any]:
     return {**message, "content": plain(content)} if "<" in content else message
 
 
-def render(messages: list[dict[str, Any]], tools: list[dict[str, Any]] | None = None, prompt: bool = False) -> str:
+def render(
+    messages: list[dict[str, Any]], tools: list[dict[str, Any]] | None = None, prompt: bool = False
+) -> str:
     """A conversation as text; with `prompt`, the assistant's next message is opened."""
     safe = [_plain_message(message) for message in messages]
     return _template().render(messages=safe, tools=tools or None, add_generation_prompt=prompt)
@@ -98,7 +99,7 @@ def train(texts: list[str]) -> Tokenizer:
     pairs: Counter[tuple[str, str]] = Counter()
     for encoding in whole.encode_batch(parts):
         tokens = encoding.tokens
-        pairs.update((a, b) for a, b in zip(tokens, tokens[1:], strict=False) if a in ("Ġ", "'") and not b[0].isdigit())
+        pairs.update((a, b) for a, b in itertools.pairwise(tokens) if a in ("Ġ", "'") and not b[0].isdigit())
     contractions = {"s", "t", "re", "m", "ll", "ve", "d"}
     for pair, _ in pairs.most_common():
         if len(vocabulary) == VOCABULARY - len(SPECIAL) - len(ADDED):
@@ -123,7 +124,9 @@ class Encoder:
 
     def encode(self, conversations: list[Conversation]) -> list[tuple[np.ndarray, np.ndarray]]:
         """(ids, weights) for each; a document ends with <|endoftext|>."""
-        texts = [render(conversation.messages, conversation.tools) + SPECIAL[0] for conversation in conversations]
+        texts = [
+            render(conversation.messages, conversation.tools) + SPECIAL[0] for conversation in conversations
+        ]
         out = []
         for encoding in self.tokenizer.encode_batch_fast(texts):
             ids = np.array(encoding.ids, np.uint16)
@@ -148,7 +151,9 @@ class Encoder:
 def main() -> None:
     from .data.mixture import SHARES, Mixture
 
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("out", type=Path)
     parser.add_argument("--characters", type=int, default=12_000_000)
     parser.add_argument("--seed", type=int, default=20)

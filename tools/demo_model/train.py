@@ -27,10 +27,10 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
+from safetensors.torch import load_file
 from torch import Tensor
 
 from .checks import score
-from .data.common import Conversation
 from .data.mixture import DRILLS, SHARES, Mixture, topics
 from .evaluate import Question, heldout, written
 from .export import as_quantised, bits_of, quantised, save
@@ -183,7 +183,8 @@ class Muon:
             buffer.lerp_(g, 1 - self.momentum)
             update = orthogonal(g.lerp_(buffer, self.momentum)).split([view[0] for _, view in group])
             updates = [
-                (u.mT if view[1] > view[2] else u).reshape(w.shape) for u, (w, view) in zip(update, group, strict=True)
+                (u.mT if view[1] > view[2] else u).reshape(w.shape)
+                for u, (w, view) in zip(update, group, strict=True)
             ]
             weights = [w for w, _ in group]
             torch._foreach_mul_(weights, 1 - lr * self.decay)
@@ -191,7 +192,12 @@ class Muon:
 
 
 def for_muon(name: str, w: Tensor) -> bool:
-    return w.ndim >= 2 and min(w.shape[-2:]) >= 64 and not name.startswith(("model.embed", "lm_head")) and "mlp.gate." not in name
+    return (
+        w.ndim >= 2
+        and min(w.shape[-2:]) >= 64
+        and not name.startswith(("model.embed", "lm_head"))
+        and "mlp.gate." not in name
+    )
 
 
 class Rounding:
@@ -252,7 +258,9 @@ def greedy(model: Model, prompts: list[list[int]], limits: list[int], stop: int,
         done = torch.zeros(len(place), dtype=torch.bool, device=device)
         made = []
         for step in range(int(limit.max())):
-            x = model.hidden(ids, position)[0].detach()  # gradients stay on: the compiled layers of training serve again
+            x = model.hidden(ids, position)[
+                0
+            ].detach()  # gradients stay on: the compiled layers of training serve again
             token = model.logits(x[rows, last]).argmax(-1).detach()
             token = torch.where(done, pad, token)
             made.append(token)
@@ -267,7 +275,9 @@ def greedy(model: Model, prompts: list[list[int]], limits: list[int], stop: int,
     return answers
 
 
-def evaluate(model: Model, encoder: Encoder, questions: list[Question]) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+def evaluate(
+    model: Model, encoder: Encoder, questions: list[Question]
+) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """Shares of right answers by set and topic, and every answer."""
     prompts = [encoder.prompt(q.messages, q.tools) for q in questions]
     limits = [q.limit for q in questions]
@@ -290,12 +300,17 @@ def evaluate(model: Model, encoder: Encoder, questions: list[Question]) -> tuple
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--tokenizer", required=True)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--minutes", type=float, default=13.0, help="of training, compilation and evaluation not counted")
+    parser.add_argument(
+        "--minutes", type=float, default=13.0, help="of training, compilation and evaluation not counted"
+    )
     parser.add_argument("--tokens", type=float, default=1.2e9)
     parser.add_argument("--lr", type=float, default=4e-3)
+    parser.add_argument("--start", type=Path, help="weights to go on from, a model.safetensors")
     parser.add_argument("--workers", type=int, default=max(1, (os.cpu_count() or 2) - 2))
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--questions", type=int, default=150, help="held-out conversations a topic")
@@ -308,17 +323,24 @@ def main() -> None:
     questions = heldout(encoder, options.questions) + written("dev", encoder)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")  # a CPU serves to try the code out
     config = Config(vocab_size=encoder.tokenizer.get_vocab_size())
-    weights = {name: w.to(device).requires_grad_() for name, w in initial(config, options.seed).items()}
+    fresh = load_file(str(options.start)) if options.start else initial(config, options.seed)
+    weights = {name: w.to(device, torch.float32).requires_grad_() for name, w in fresh.items()}
     model = Model(config, weights, torch.bfloat16, compiled=device.type == "cuda")
     stream.start()
 
     matrices = {name: w for name, w in weights.items() if for_muon(name, w)}
     muon = Muon(matrices)
     adam = torch.optim.AdamW(
-        [w for name, w in weights.items() if name not in matrices], lr=0.0, betas=(0.9, 0.95), weight_decay=0.0, fused=True
+        [w for name, w in weights.items() if name not in matrices],
+        lr=0.0,
+        betas=(0.9, 0.95),
+        weight_decay=0.0,
+        fused=True,
     )
     total = sum(w.numel() for w in weights.values())
-    print(f"{total / 1e6:.1f} M weights; topics {', '.join(topics())}; {len(questions)} questions", flush=True)
+    print(
+        f"{total / 1e6:.1f} M weights; topics {', '.join(topics())}; {len(questions)} questions", flush=True
+    )
 
     rounding = Rounding(weights, device.type == "cuda")
 
@@ -396,7 +418,10 @@ def main() -> None:
 
     save(options.out / "model.safetensors", weights)
     print("saved", flush=True)
-    results: dict[str, Any] = {"tokens": steps * ROWS * LENGTH, "training_seconds": round(time.time() - began, 1)}
+    results: dict[str, Any] = {
+        "tokens": steps * ROWS * LENGTH,
+        "training_seconds": round(time.time() - began, 1),
+    }
     for name in ("bf16", "4-bit"):
         began = time.time()
         if name == "4-bit":
@@ -424,7 +449,9 @@ def profile(run: Any, out: Path) -> None:
         for _ in range(5):
             run()
         torch.cuda.synchronize()
-    table = recorded.key_averages().table(sort_by="self_cuda_time_total", row_limit=45, max_name_column_width=60)
+    table = recorded.key_averages().table(
+        sort_by="self_cuda_time_total", row_limit=45, max_name_column_width=60
+    )
     (out / "profile.txt").write_text(table)
     print(f"memory {torch.cuda.max_memory_allocated() / 2**30:.1f} GiB")
 

@@ -15,8 +15,46 @@ from functools import cache
 from .common import KNOWLEDGE, Conversation, assistant, call, kept_back, user
 
 HERE = KNOWLEDGE.parent / "data"
-KEYS = """name city code id file path email title note color size price count date time user owner item key value label
-status place room phone url message subject tag query team level version mode target source author product""".split()
+KEYS = [
+    "name",
+    "city",
+    "code",
+    "id",
+    "file",
+    "path",
+    "email",
+    "title",
+    "note",
+    "color",
+    "size",
+    "price",
+    "count",
+    "date",
+    "time",
+    "user",
+    "owner",
+    "item",
+    "key",
+    "value",
+    "label",
+    "status",
+    "place",
+    "room",
+    "phone",
+    "url",
+    "message",
+    "subject",
+    "tag",
+    "query",
+    "team",
+    "level",
+    "version",
+    "mode",
+    "target",
+    "source",
+    "author",
+    "product",
+]
 
 
 @cache
@@ -59,11 +97,28 @@ def _value(rng: random.Random) -> str:
     if kind <= 4:
         return _cased(rng, word)
     if kind == 5:
-        return word + rng.choice("._-") + _word(rng) + rng.choice((".txt", ".py", ".md", ".json", ".csv", ".log", ".pdf", ""))
+        return (
+            word
+            + rng.choice("._-")
+            + _word(rng)
+            + rng.choice((".txt", ".py", ".md", ".json", ".csv", ".log", ".pdf", ""))
+        )
     if kind == 6:
-        return "/".join(_word(rng) for _ in range(rng.randint(1, 3))) + "/" + word + rng.choice((".md", ".txt", ".toml", ".c", ""))
+        return (
+            "/".join(_word(rng) for _ in range(rng.randint(1, 3)))
+            + "/"
+            + word
+            + rng.choice((".md", ".txt", ".toml", ".c", ""))
+        )
     if kind == 7:
-        return word + rng.choice(("", ".", "_")) + _word(rng) + "@" + _word(rng) + rng.choice((".com", ".org", ".example", ".net", ".de"))
+        return (
+            word
+            + rng.choice(("", ".", "_"))
+            + _word(rng)
+            + "@"
+            + _word(rng)
+            + rng.choice((".com", ".org", ".example", ".net", ".de"))
+        )
     if kind == 8:
         return "".join(rng.choices(string.ascii_uppercase + string.digits, k=rng.randint(3, 8)))
     if kind == 9:
@@ -75,9 +130,19 @@ def _value(rng: random.Random) -> str:
     if kind == 12:
         return word.capitalize() + " " + _word(rng).capitalize()
     if kind == 13:
-        return "https://" + word + rng.choice((".com", ".example", ".org")) + rng.choice(("", "/" + _word(rng), "/" + _word(rng) + "/" + _word(rng)))
+        return (
+            "https://"
+            + word
+            + rng.choice((".com", ".example", ".org"))
+            + rng.choice(("", "/" + _word(rng), "/" + _word(rng) + "/" + _word(rng)))
+        )
     if kind == 14:
-        return "".join(rng.choices(string.ascii_letters + string.digits + "_-", k=rng.randint(4, 10))).strip("-_") or "x1"
+        return (
+            "".join(rng.choices(string.ascii_letters + string.digits + "_-", k=rng.randint(4, 10))).strip(
+                "-_"
+            )
+            or "x1"
+        )
     return f"{word} {rng.choice(('-' + rng.choice('abchlnrv'), '--' + _word(rng)))} {_word(rng)}"
 
 
@@ -94,8 +159,22 @@ def _keys(rng: random.Random, count: int) -> list[str]:
 
 def _repeat(rng: random.Random) -> Conversation:
     text = _value(rng) if rng.random() < 0.4 else " ".join(_value(rng) for _ in range(rng.randint(2, 5)))
-    ask = rng.choice(("Repeat: {}", "Repeat this exactly: {}", "Say exactly: {}", 'Repeat "{}"', "Copy this: {}", "repeat after me: {}",
-                      "Write this again: {}", "{}\nRepeat the line above.", "echo {}", 'Say "{}".', "Please repeat {}", "say: {}"))
+    ask = rng.choice(
+        (
+            "Repeat: {}",
+            "Repeat this exactly: {}",
+            "Say exactly: {}",
+            'Repeat "{}"',
+            "Copy this: {}",
+            "repeat after me: {}",
+            "Write this again: {}",
+            "{}\nRepeat the line above.",
+            "echo {}",
+            'Say "{}".',
+            "Please repeat {}",
+            "say: {}",
+        )
+    )
     return Conversation("copying", [user(ask.format(text)), assistant(text)])
 
 
@@ -115,7 +194,9 @@ def _look_up(rng: random.Random) -> Conversation:
         shown = "\n".join(f"- {key} | {value}" for key, value in pairs)
     messages = []
     for turn, (key, value) in enumerate(rng.sample(pairs, rng.randint(1, min(3, len(pairs))))):
-        ask = rng.choice(("What is the {}?", "Which {}?", "{}?", "Give me the {}.", "Tell me the {}.", "the {}, please")).format(key)
+        ask = rng.choice(
+            ("What is the {}?", "Which {}?", "{}?", "Give me the {}.", "Tell me the {}.", "the {}, please")
+        ).format(key)
         if turn:
             ask = rng.choice(("And the {}?", "and {}?", "Now the {}.")).format(key)
         messages += [user(f"{shown}\n{ask}" if turn == 0 else ask), assistant(value)]
@@ -125,9 +206,22 @@ def _look_up(rng: random.Random) -> Conversation:
 def _to_json(rng: random.Random) -> Conversation:
     keys = _keys(rng, rng.randint(1, 6))
     values = [_value(rng) for _ in keys]
-    typed = [float(v) if re.fullmatch(r"\d+\.\d+", v) else int(v) if re.fullmatch(r"0|[1-9]\d*", v) else v for v in values]
+    typed = [
+        float(v) if re.fullmatch(r"\d+\.\d+", v) else int(v) if re.fullmatch(r"0|[1-9]\d*", v) else v
+        for v in values
+    ]
     asked = ", ".join(keys)
-    ask = rng.choice(("json with {}", "JSON, keys {}", "Make JSON with the keys {}", "As JSON ({})", "Return JSON: {}", "keys: {}. JSON only", "{} as json"))
+    ask = rng.choice(
+        (
+            "json with {}",
+            "JSON, keys {}",
+            "Make JSON with the keys {}",
+            "As JSON ({})",
+            "Return JSON: {}",
+            "keys: {}. JSON only",
+            "{} as json",
+        )
+    )
     form = rng.randrange(4)
     if form == 0:
         shown = "\n".join(f"{key}: {value}" for key, value in zip(keys, values, strict=True))
@@ -139,14 +233,40 @@ def _to_json(rng: random.Random) -> Conversation:
         shown = "\n".join(values)
     ask = ask.format(asked)
     text = f"{ask}: {shown}" if rng.random() < 0.6 else f"{shown}\n{ask}"
-    return Conversation("copying", [user(text), assistant(json.dumps(dict(zip(keys, typed, strict=True)), ensure_ascii=False))])
+    return Conversation(
+        "copying",
+        [user(text), assistant(json.dumps(dict(zip(keys, typed, strict=True)), ensure_ascii=False))],
+    )
 
 
 def _call(rng: random.Random) -> Conversation:
     """A function never seen before, its name and arguments said almost outright."""
     tools, chosen = [], None
     for _ in range(rng.randint(1, 4)):
-        verb, noun = rng.choice((_word(rng), rng.choice("get set add find send open move show make delete assign merge".split()))), _word(rng)
+        verb, noun = (
+            rng.choice(
+                (
+                    _word(rng),
+                    rng.choice(
+                        [
+                            "get",
+                            "set",
+                            "add",
+                            "find",
+                            "send",
+                            "open",
+                            "move",
+                            "show",
+                            "make",
+                            "delete",
+                            "assign",
+                            "merge",
+                        ]
+                    ),
+                )
+            ),
+            _word(rng),
+        )
         name = f"{verb}_{noun}" if rng.random() < 0.8 else verb + noun.capitalize()
         keys = _keys(rng, rng.randint(1, 3))
         kinds = {key: rng.choice(("string", "string", "string", "integer")) for key in keys}
@@ -156,12 +276,15 @@ def _call(rng: random.Random) -> Conversation:
         chosen = (name, verb, noun, kinds) if chosen is None or rng.random() < 0.4 else chosen
     name, verb, noun, kinds = chosen
     arguments = {key: _value(rng) if kind == "string" else rng.randrange(1000) for key, kind in kinds.items()}
-    said = [rng.choice(('{} "{}"', "{} {}", "{}: {}", "{} = {}")).format(key, value) for key, value in arguments.items()]
+    said = [
+        rng.choice(('{} "{}"', "{} {}", "{}: {}", "{} = {}")).format(key, value)
+        for key, value in arguments.items()
+    ]
     if len(said) == 1 and rng.random() < 0.6:
         said = [str(next(iter(arguments.values())))]
-    ask = rng.choice(("{v} {n} with {a}", "{v} {n}, {a}", "please {v} the {n}: {a}", "{v} {n} {a}", "Can you {v} {n}? {a}")).format(
-        v=verb, n=noun, a=rng.choice((", ", " and ")).join(said)
-    )
+    ask = rng.choice(
+        ("{v} {n} with {a}", "{v} {n}, {a}", "please {v} the {n}: {a}", "{v} {n} {a}", "Can you {v} {n}? {a}")
+    ).format(v=verb, n=noun, a=rng.choice((", ", " and ")).join(said))
     return Conversation("copying", [user(ask), call((name, arguments))], tools)
 
 
@@ -170,32 +293,56 @@ def _call(rng: random.Random) -> Conversation:
 SENTENCES = [
     ("{f} comes from {c}.", {"f": "name person who", "c": "city place from town"}),
     ("{f} lives in {c}.", {"f": "name person who", "c": "city place home"}),
-    ("{f} {s} lives in {c} and is {n}.", {"f": "first_name firstname", "s": "last_name surname", "c": "city place", "n": "age"}),
+    (
+        "{f} {s} lives in {c} and is {n}.",
+        {"f": "first_name firstname", "s": "last_name surname", "c": "city place", "n": "age"},
+    ),
     ("{f} is {n} years old.", {"f": "name person child", "n": "age years"}),
     ("{f} is {n} and likes {w}.", {"f": "name person", "n": "age", "w": "hobby likes"}),
     ("{f}, {j}, {n}.", {"f": "name person", "j": "job profession", "n": "age"}),
-    ("{f} works as a {j} at {o}.", {"f": "name person employee", "j": "job role position", "o": "company employer"}),
+    (
+        "{f} works as a {j} at {o}.",
+        {"f": "name person employee", "j": "job role position", "o": "company employer"},
+    ),
     ("{f} {s}", {"f": "first_name first", "s": "last_name last surname"}),
     ("The {x} costs {p} euros.", {"x": "item product thing", "p": "price cost amount"}),
     ("The {x} is {p} dollars.", {"x": "item product", "p": "price amount"}),
     ("{n} {w} for {p} euros.", {"n": "quantity count number", "w": "item product", "p": "price total"}),
-    ("{f} bought {n} {w} for {p} euros.", {"f": "name buyer who customer", "n": "quantity count", "w": "item product", "p": "price"}),
+    (
+        "{f} bought {n} {w} for {p} euros.",
+        {"f": "name buyer who customer", "n": "quantity count", "w": "item product", "p": "price"},
+    ),
     ("{f} has seat {k}.", {"f": "guest name passenger", "k": "seat"}),
     ("{f} sits in room {n}.", {"f": "name who", "n": "room"}),
     ("The {w} meets on {d} at {t}.", {"w": "event group what", "d": "day", "t": "time start"}),
-    ("{x} on {d} at {t} in {c}.", {"x": "event what title", "d": "day", "t": "time", "c": "place where city"}),
+    (
+        "{x} on {d} at {t} in {c}.",
+        {"x": "event what title", "d": "day", "t": "time", "c": "place where city"},
+    ),
     ("Meeting with {f} on {d} at {t}.", {"f": "person with who name", "d": "day", "t": "time"}),
-    ("The train to {c} leaves at {t} from platform {n}.", {"c": "destination to", "t": "departure time leaves", "n": "platform track"}),
-    ("The flight {k} goes from {c} to {c2}.", {"k": "flight number", "c": "from origin", "c2": "to destination"}),
+    (
+        "The train to {c} leaves at {t} from platform {n}.",
+        {"c": "destination to", "t": "departure time leaves", "n": "platform track"},
+    ),
+    (
+        "The flight {k} goes from {c} to {c2}.",
+        {"k": "flight number", "c": "from origin", "c2": "to destination"},
+    ),
     ("The hotel {o} in {c} has {n} rooms.", {"o": "hotel name", "c": "city place", "n": "rooms"}),
-    ("{c} beat {c2} {n} to {m}.", {"c": "winner", "c2": "loser", "n": "winner_goals goals_winner", "m": "loser_goals goals_loser"}),
+    (
+        "{c} beat {c2} {n} to {m}.",
+        {"c": "winner", "c2": "loser", "n": "winner_goals goals_winner", "m": "loser_goals goals_loser"},
+    ),
     ("{c} lost to {c2}.", {"c": "loser", "c2": "winner"}),
     ("{c} won against {c2}.", {"c": "winner", "c2": "loser"}),
     ("Call {f} at {h} or write to {e}.", {"f": "name contact", "h": "phone", "e": "email"}),
     ("Reach us at {h} or {e}.", {"h": "phone", "e": "email mail"}),
     ("{f}'s email is {e}.", {"f": "name person", "e": "email address"}),
     ("The book {x} is by {f} {s2}.", {"x": "title book", "f": "author_first_name", "s2": "author_last_name"}),
-    ("Order {k} from {f}: {n} {w}.", {"k": "order order_id id", "f": "customer name", "n": "quantity", "w": "item product"}),
+    (
+        "Order {k} from {f}: {n} {w}.",
+        {"k": "order order_id id", "f": "customer name", "n": "quantity", "w": "item product"},
+    ),
     ("{f} paid {p} euros on {d}.", {"f": "name payer who", "p": "amount paid", "d": "day"}),
     ("It is {n} degrees in {c}.", {"n": "temperature degrees", "c": "city place"}),
     ("My name is {f} and I am from {c}.", {"f": "name", "c": "city place from"}),
@@ -224,7 +371,12 @@ def _sentence(rng: random.Random) -> Conversation:
         if kind == "d":
             return rng.choice(("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"))
         if kind == "k":
-            return rng.choice((f"{rng.randint(1, 40)}{rng.choice('ABCDEF')}", "".join(rng.choices(string.ascii_uppercase + string.digits, k=5))))
+            return rng.choice(
+                (
+                    f"{rng.randint(1, 40)}{rng.choice('ABCDEF')}",
+                    "".join(rng.choices(string.ascii_uppercase + string.digits, k=5)),
+                )
+            )
         if kind == "e":
             return f"{_word(rng)}@{_word(rng)}.{rng.choice(('com', 'example', 'org'))}"
         if kind == "h":
@@ -243,7 +395,15 @@ def _sentence(rng: random.Random) -> Conversation:
         asked = rng.sample(list(names), rng.randint(max(1, len(names) - 1), len(names)))
         wanted = {rng.choice(names[slot].split()): slots[slot] for slot in asked}
         if rng.random() < 0.15:
-            wanted[rng.choice([key for key in ("country", "email", "hobby", "color", "phone", "date") if key not in wanted])] = None
+            wanted[
+                rng.choice(
+                    [
+                        key
+                        for key in ("country", "email", "hobby", "color", "phone", "date")
+                        if key not in wanted
+                    ]
+                )
+            ] = None
     keys = rng.choice((", ", ", ", " and ", " ")).join(wanted)
     if len(wanted) > 1 and rng.random() < 0.4:
         *most, last = wanted

@@ -93,7 +93,9 @@ def cost(conversation: Conversation) -> float:
         if message["role"] == "assistant":
             total += n + 4
             for made in message.get("tool_calls", ()):
-                total += 20 + sum(len(key) + len(str(value)) + 20 for key, value in made["function"]["arguments"].items())
+                total += 20 + sum(
+                    len(key) + len(str(value)) + 20 for key, value in made["function"]["arguments"].items()
+                )
         else:
             total += 0.1 * n
     return total
@@ -104,7 +106,11 @@ def fewer_words(rng: random.Random, conversation: Conversation) -> Conversation:
     messages = []
     for message in conversation.messages:
         words = message["content"].split(" ")
-        short = [i for i, word in enumerate(words) if word.isalpha() and len(word) <= 5 and word.lower() not in ("not", "no")]
+        short = [
+            i
+            for i, word in enumerate(words)
+            if word.isalpha() and len(word) <= 5 and word.lower() not in ("not", "no")
+        ]
         if message["role"] == "user" and len(words) >= 5 and short:
             del words[rng.choice(short)]
             message = {**message, "content": " ".join(words)}
@@ -149,7 +155,11 @@ class Mixture:
     def _join(self, first: Conversation, more: int) -> Conversation:
         parts = [first]
         for _ in range(more):
-            part = self.one(BESIDE_TOOLS & set(self.shares) if first.tools else set(self.shares) - ALONE - {"tools", *DRILLS})
+            part = self.one(
+                BESIDE_TOOLS & set(self.shares)
+                if first.tools
+                else set(self.shares) - ALONE - {"tools", *DRILLS}
+            )
             if part.tools or part.messages[0]["role"] == "system":
                 continue
             # A conversation with tools may come before or after small talk, unless it opens with a system message.
