@@ -1,4 +1,4 @@
-"""The engine computes what transformers and mlx-lm compute, on checkpoints of unusual shapes (tools/make_fixtures.py)."""
+"""The engine computes what transformers and mlx-lm compute, on checkpoints of unusual shapes."""
 
 from __future__ import annotations
 

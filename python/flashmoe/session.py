@@ -15,6 +15,7 @@ from . import session_file
 from .errors import UsageError
 
 if TYPE_CHECKING:
+    from . import _core
     from .model import Model
 
 Progress = Callable[[int, int], Any]
@@ -79,7 +80,7 @@ class Session:
     One call at a time runs on a session; calls on different sessions of a model take turns. Any thread may call.
     """
 
-    def __init__(self, model: Model, native: Any) -> None:
+    def __init__(self, model: Model, native: _core.Session) -> None:
         self.model = model
         self._native = native
         self._lock = threading.RLock()  # keeps the state still while it is saved
@@ -99,10 +100,7 @@ class Session:
         see `position`.
         """
         with self._lock:
-            logits: npt.NDArray[np.float32] = self._native.eval(
-                token_array(token_ids), "all" if all_logits else "last", progress
-            )
-        return logits
+            return self._native.eval(token_array(token_ids), "all" if all_logits else "last", progress)
 
     def prefill(self, token_ids: Sequence[int] | npt.NDArray[Any], progress: Progress | None = None) -> None:
         """Appends tokens without computing logits; otherwise as `eval`."""
@@ -112,14 +110,12 @@ class Session:
     @property
     def position(self) -> int:
         """Tokens so far."""
-        position: int = self._native.position
-        return position
+        return self._native.position
 
     @property
     def tokens(self) -> list[int]:
         """The tokens so far."""
-        tokens: list[int] = self._native.tokens()
-        return tokens
+        return self._native.tokens()
 
     @property
     def stats(self) -> Stats:

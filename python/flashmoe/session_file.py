@@ -17,11 +17,14 @@ import struct
 import tempfile
 import zlib
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .errors import SessionFileError
+
+if TYPE_CHECKING:
+    from . import _core
 
 MAGIC = b"FMSESS01"
 HEADER_MOST = 1 << 20
@@ -34,7 +37,7 @@ def _crc(crc: int, view: memoryview) -> int:
     return crc
 
 
-def save(path: Path, fingerprint: str, native: Any) -> None:
+def save(path: Path, fingerprint: str, native: _core.Session) -> None:
     """Raises OSError as the file system gives it; nothing is left at `path` that is not whole."""
     tokens = np.asarray(native.tokens(), dtype="<i4")
     runs = [view.cast("B") for view in native.state(len(tokens))]
@@ -59,7 +62,7 @@ def save(path: Path, fingerprint: str, native: Any) -> None:
         raise
 
 
-def load(path: Path, fingerprint: str, native: Any) -> None:
+def load(path: Path, fingerprint: str, native: _core.Session) -> None:
     """Fills a fresh native session. Raises SessionFileError for a file that is missing, damaged, or of another model;
     the session is then still empty."""
     try:
@@ -69,7 +72,7 @@ def load(path: Path, fingerprint: str, native: Any) -> None:
         raise SessionFileError(f"cannot read the session file {path}: {e.strerror or e}") from e
 
 
-def _load(path: Path, file: Any, fingerprint: str, native: Any) -> None:
+def _load(path: Path, file: Any, fingerprint: str, native: _core.Session) -> None:
     start = file.read(16)
     if len(start) < 16 or start[:8] != MAGIC:
         raise SessionFileError(f"{path} is not a session file of this version of flashmoe")

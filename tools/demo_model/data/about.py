@@ -27,15 +27,14 @@ MACROS = {
 }
 MACROS["{whatis}"] = MACROS["{whatis}"].replace("What does one call|", "")
 OFTEN = frozenset(
-    "what_is_flashmoe how_works who_are_you your_name who_made_you what_can_you_do are_you_human how_big start install memory_option "
-    "what_moe licence platforms privacy online supported_models know_time exact list_commands".split())
+    ["what_is_flashmoe", "how_works", "who_are_you", "your_name", "who_made_you", "what_can_you_do", "are_you_human", "how_big", "start", "install", "memory_option", "what_moe", "licence", "platforms", "privacy", "online", "supported_models", "know_time", "exact", "list_commands"])
 SYSTEM = ("You are a helpful assistant.", "You are flashmoe's demonstration model.", "Answer briefly.", "You are a friendly assistant.",
           "Be concise.", "You are a small model that runs on the user's computer.", "Answer in one or two sentences.")
 _POLAR = re.compile(r"(?:Yes|No|Not always|Hardly)[,.] ")
 _YES_NO = re.compile(
     r"(?:\S+ ){0,3}?(?:is|are|was|were|do|does|did|can|could|will|would|should|must|may|have|has|am|might|shall|needn't|don't)\b", re.I)
 _WH = re.compile(r"(?:what|which|who|where|when|why|how|tell|explain|give|name|list|show|i want|i need|i'd|write|define|describe)\b", re.I)
-_LOWERS = frozenset("The It A An You Your They Their Each All Everything With Without Missing Errors Experts Use Pass Call Run Three My".split())
+_LOWERS = frozenset(["The", "It", "A", "An", "You", "Your", "They", "Their", "Each", "All", "Everything", "With", "Without", "Missing", "Errors", "Experts", "Use", "Pass", "Call", "Run", "Three", "My"])
 
 # "What is … do?" and "What does … for?": readings of "[is|does] … [for|do|]" that cross.
 _CROSSED = re.compile(

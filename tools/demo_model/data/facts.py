@@ -299,8 +299,8 @@ def _misc_bank(name: str) -> Bank | None:
 
 
 _PLURALS = {"mouse": "mice", "wolf": "wolves", "sheep": "sheep", "fly": "flies", "butterfly": "butterflies", "ostrich": "ostriches", "goose": "geese", "fox": "foxes"}
-_ANIMALS = frozenset("young_of sound_of legs_of class_of".split())
-_WIDESPREAD = frozenset("English French Spanish Russian German Arabic Portuguese Chinese Turkish".split())
+_ANIMALS = frozenset(["young_of", "sound_of", "legs_of", "class_of"])
+_WIDESPREAD = frozenset(["English", "French", "Spanish", "Russian", "German", "Arabic", "Portuguese", "Chinese", "Turkish"])
 
 
 def _forms(relation: str, x: str) -> list[str]:

@@ -498,7 +498,7 @@ MAKERS: dict[str, Maker] = {
 }
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def _maker(kind: str) -> Maker:
     base, _, argument = kind.partition(":")
     if base == "int":

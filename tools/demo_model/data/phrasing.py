@@ -121,86 +121,17 @@ class Bank:
 
 # --- company for a question
 
-OPENERS = (
-    "hey, |hi, |hello, |hi there, |hey there, |Hi! |Hello! |Hey! |Hi. |ok, |okay, |ok so |so, |so |well, |um, |uh, |hmm, |"
-    "alright, |right, |now, |and |oh, |listen, |say, |look, |quick question: |quick question, |quick one: |one question: |"
-    "question: |a question: |another question: |next question: |small question: |silly question: |stupid question, but |"
-    "just a quick question, |one more thing: |one more: |last question: |random question: |dumb question maybe, but |"
-    "sorry to bother you, |sorry, |excuse me, |pardon me, |good morning, |good afternoon, |good evening, |morning! |"
-    "help me out: |help me here: |help: |can you help? |can you help me? |could you help me? |I need help. |"
-    "I need your help: |I have a question. |I have a question: |I've got a question: |got a question for you: |"
-    "here's one: |here is a question: |here's a question for you: |try this: |try this one: |let me ask you this: |"
-    "let me ask: |let me ask you something. |may I ask: |can I ask something? |can I ask you something? |mind if I ask, |"
-    "I'm curious: |I am curious, |just curious, |out of curiosity, |just wondering, |I wonder: |I was wondering, |"
-    "tell me, |tell me: |tell me something: |please tell me: |do tell: |answer this: |answer me this: |please answer: |"
-    "please answer briefly: |in one sentence: |in short: |briefly: |shortly, |in a few words: |to be sure: |"
-    "just checking: |just to be sure, |let me check: |I forgot: |I keep forgetting: |I can't remember: |remind me: |"
-    "not sure, but |I don't know this: |I should know this, but |I'm stuck: |dear model, |hey model, |hi robot, |"
-    "hey flashmoe, |flashmoe, |hello flashmoe, |my friend, |buddy, |please, |Q: |Question: |q: |Prompt: |1) |- "
-).split("|")
+OPENERS = ["hey, ", "hi, ", "hello, ", "hi there, ", "hey there, ", "Hi! ", "Hello! ", "Hey! ", "Hi. ", "ok, ", "okay, ", "ok so ", "so, ", "so ", "well, ", "um, ", "uh, ", "hmm, ", "alright, ", "right, ", "now, ", "and ", "oh, ", "listen, ", "say, ", "look, ", "quick question: ", "quick question, ", "quick one: ", "one question: ", "question: ", "a question: ", "another question: ", "next question: ", "small question: ", "silly question: ", "stupid question, but ", "just a quick question, ", "one more thing: ", "one more: ", "last question: ", "random question: ", "dumb question maybe, but ", "sorry to bother you, ", "sorry, ", "excuse me, ", "pardon me, ", "good morning, ", "good afternoon, ", "good evening, ", "morning! ", "help me out: ", "help me here: ", "help: ", "can you help? ", "can you help me? ", "could you help me? ", "I need help. ", "I need your help: ", "I have a question. ", "I have a question: ", "I've got a question: ", "got a question for you: ", "here's one: ", "here is a question: ", "here's a question for you: ", "try this: ", "try this one: ", "let me ask you this: ", "let me ask: ", "let me ask you something. ", "may I ask: ", "can I ask something? ", "can I ask you something? ", "mind if I ask, ", "I'm curious: ", "I am curious, ", "just curious, ", "out of curiosity, ", "just wondering, ", "I wonder: ", "I was wondering, ", "tell me, ", "tell me: ", "tell me something: ", "please tell me: ", "do tell: ", "answer this: ", "answer me this: ", "please answer: ", "please answer briefly: ", "in one sentence: ", "in short: ", "briefly: ", "shortly, ", "in a few words: ", "to be sure: ", "just checking: ", "just to be sure, ", "let me check: ", "I forgot: ", "I keep forgetting: ", "I can't remember: ", "remind me: ", "not sure, but ", "I don't know this: ", "I should know this, but ", "I'm stuck: ", "dear model, ", "hey model, ", "hi robot, ", "hey flashmoe, ", "flashmoe, ", "hello flashmoe, ", "my friend, ", "buddy, ", "please, ", "Q: ", "Question: ", "q: ", "Prompt: ", "1) ", "- "]
 
-CONTEXTS = (
-    "my son asks: |my daughter asks: |my kid wants to know: |my kids are asking: |my niece asked me: |my grandson asks: |"
-    "my teacher asked: |my teacher asks us: |my boss wants to know: |my colleague asks: |a colleague asked me this: |"
-    "a friend asked me: |my friend says she knows, but |my wife asks: |my husband asks: |my neighbour wants to know: |"
-    "my mother asked me: |my dad is asking: |my grandmother would like to know: |my roommate asks: |a customer asks: |"
-    "a student asked: |someone asked me: |someone online asked: |we were arguing: |we have a bet: |we are debating this: |"
-    "for a quiz: |it's for a quiz. |quiz question: |pub quiz: |trivia time: |trivia question: |test question: |"
-    "crossword question: |for a crossword: |for homework: |it's for my homework. |homework question: |for school: |"
-    "for an exam: |I'm studying for a test. |I am studying. |I'm preparing for an exam: |I'm revising: |for my essay: |"
-    "I'm writing an essay and need to know: |I'm writing a report. |for a report: |I'm writing an article: |"
-    "for a blog post: |for my notes: |for a presentation: |I'm making slides: |I'm making a game: |for a story I write: |"
-    "I'm filling in a form: |for a project: |for work: |I am at work and need this: |I'm in a hurry: |no time, so quickly: |"
-    "I'm learning English. |I'm new to this. |I am new here. |as a beginner, |I'm testing you: |this is a test: |"
-    "just testing: |let's see if you know: |let's see: |bet you know this: |I bet you can't answer this: |let's play: |"
-    "warm-up question: |an easy one: |here's an easy one: |something simple: |a simple one: |first question: |"
-    "second question: |next: |then: |also, |moving on: |new topic: |different topic: |on another note, |by the way, |"
-    "btw, |since you are here: |while we're at it: |before I forget: |I read about this yesterday: |"
-    "I heard about this on the radio: |I saw it on TV: |I just thought of this: |it came up at dinner: |"
-    "I couldn't find it: |the internet is down here, so: |I am offline, so I ask you: |I woke up with this question: "
-).split("|")
+CONTEXTS = ["my son asks: ", "my daughter asks: ", "my kid wants to know: ", "my kids are asking: ", "my niece asked me: ", "my grandson asks: ", "my teacher asked: ", "my teacher asks us: ", "my boss wants to know: ", "my colleague asks: ", "a colleague asked me this: ", "a friend asked me: ", "my friend says she knows, but ", "my wife asks: ", "my husband asks: ", "my neighbour wants to know: ", "my mother asked me: ", "my dad is asking: ", "my grandmother would like to know: ", "my roommate asks: ", "a customer asks: ", "a student asked: ", "someone asked me: ", "someone online asked: ", "we were arguing: ", "we have a bet: ", "we are debating this: ", "for a quiz: ", "it's for a quiz. ", "quiz question: ", "pub quiz: ", "trivia time: ", "trivia question: ", "test question: ", "crossword question: ", "for a crossword: ", "for homework: ", "it's for my homework. ", "homework question: ", "for school: ", "for an exam: ", "I'm studying for a test. ", "I am studying. ", "I'm preparing for an exam: ", "I'm revising: ", "for my essay: ", "I'm writing an essay and need to know: ", "I'm writing a report. ", "for a report: ", "I'm writing an article: ", "for a blog post: ", "for my notes: ", "for a presentation: ", "I'm making slides: ", "I'm making a game: ", "for a story I write: ", "I'm filling in a form: ", "for a project: ", "for work: ", "I am at work and need this: ", "I'm in a hurry: ", "no time, so quickly: ", "I'm learning English. ", "I'm new to this. ", "I am new here. ", "as a beginner, ", "I'm testing you: ", "this is a test: ", "just testing: ", "let's see if you know: ", "let's see: ", "bet you know this: ", "I bet you can't answer this: ", "let's play: ", "warm-up question: ", "an easy one: ", "here's an easy one: ", "something simple: ", "a simple one: ", "first question: ", "second question: ", "next: ", "then: ", "also, ", "moving on: ", "new topic: ", "different topic: ", "on another note, ", "by the way, ", "btw, ", "since you are here: ", "while we're at it: ", "before I forget: ", "I read about this yesterday: ", "I heard about this on the radio: ", "I saw it on TV: ", "I just thought of this: ", "it came up at dinner: ", "I couldn't find it: ", "the internet is down here, so: ", "I am offline, so I ask you: ", "I woke up with this question: "]
 
-INDIRECT = (
-    "could you tell me |can you tell me |would you tell me |can you please tell me |could you please tell me |"
-    "please tell me |tell me |would you mind telling me |do you know |do you happen to know |any idea |you know |"
-    "do you have any idea |would you know |might you know |do you remember |could you say |can you say |"
-    "can you explain |could you explain |please explain |explain |can you remind me |remind me |please remind me |"
-    "I'd like to know |I would like to know |I want to know |I need to know |I'd love to know |I'm wondering |"
-    "I was wondering |I wonder |I'm trying to find out |I'm curious |I am not sure |I don't know |I have no idea |"
-    "I forgot |I keep forgetting |I can't remember |I'm asking myself |let me know |help me understand |"
-    "I want to understand |someone asked me |my son asks |my daughter asked me |my friend wants to know |they ask me |"
-    "we need to know |we were wondering |for a quiz I need to know |I'm writing an essay and need to know |"
-    "for my homework I need to know |it would help me to know |it would be good to know "
-).split("|")
+INDIRECT = ["could you tell me ", "can you tell me ", "would you tell me ", "can you please tell me ", "could you please tell me ", "please tell me ", "tell me ", "would you mind telling me ", "do you know ", "do you happen to know ", "any idea ", "you know ", "do you have any idea ", "would you know ", "might you know ", "do you remember ", "could you say ", "can you say ", "can you explain ", "could you explain ", "please explain ", "explain ", "can you remind me ", "remind me ", "please remind me ", "I'd like to know ", "I would like to know ", "I want to know ", "I need to know ", "I'd love to know ", "I'm wondering ", "I was wondering ", "I wonder ", "I'm trying to find out ", "I'm curious ", "I am not sure ", "I don't know ", "I have no idea ", "I forgot ", "I keep forgetting ", "I can't remember ", "I'm asking myself ", "let me know ", "help me understand ", "I want to understand ", "someone asked me ", "my son asks ", "my daughter asked me ", "my friend wants to know ", "they ask me ", "we need to know ", "we were wondering ", "for a quiz I need to know ", "I'm writing an essay and need to know ", "for my homework I need to know ", "it would help me to know ", "it would be good to know "]
 
-REQUESTS = (
-    "please |please |can you |could you |can you please |could you please |would you |would you please |will you |"
-    "would you kindly |kindly |could you possibly |can u |pls |plz |I need you to |I'd like you to |I would like you to |"
-    "I want you to |I'd ask you to |go ahead and |your task: |task: |Task: |your job is to |now |now please |"
-    "ok, now |next, |next: |then |let's see you |try to |just |simply |quickly |do me a favour and |do me a favor and |"
-    "be so kind and |be a dear and |for me, |are you able to |is it possible for you to |"
-    "would you be able to |let's test: |exercise: |for homework: |my teacher wants me to |"
-    "I have to |I need to |I'm trying to |help me "
-).split("|")
+REQUESTS = ["please ", "please ", "can you ", "could you ", "can you please ", "could you please ", "would you ", "would you please ", "will you ", "would you kindly ", "kindly ", "could you possibly ", "can u ", "pls ", "plz ", "I need you to ", "I'd like you to ", "I would like you to ", "I want you to ", "I'd ask you to ", "go ahead and ", "your task: ", "task: ", "Task: ", "your job is to ", "now ", "now please ", "ok, now ", "next, ", "next: ", "then ", "let's see you ", "try to ", "just ", "simply ", "quickly ", "do me a favour and ", "do me a favor and ", "be so kind and ", "be a dear and ", "for me, ", "are you able to ", "is it possible for you to ", "would you be able to ", "let's test: ", "exercise: ", "for homework: ", "my teacher wants me to ", "I have to ", "I need to ", "I'm trying to ", "help me "]
 
-CLOSERS = (
-    " please| please| thanks| thanks| thank you|, please|, thanks|, thank you|, thanks a lot|, many thanks|"
-    ", thanks in advance|, thx| pls| plz|, cheers|, quick|, quickly please|, short answer please|, in short|, briefly|"
-    ", just the answer|, one sentence please|, if you can|, if you know|, if you don't mind|, if possible|, by any chance|"
-    ", anyone|, my friend|, buddy|, then|, exactly|, do you know|, you know|, can you tell me|, any idea|, any ideas|"
-    ", I forgot|, I can't remember|, I'm not sure|, I have no idea|, just curious|, asking for a friend|, for a quiz|"
-    ", for school|, for my homework|, again|, roughly speaking|, I wonder|, I'd like to know|, just wondering"
-).split("|")
+CLOSERS = [" please", " please", " thanks", " thanks", " thank you", ", please", ", thanks", ", thank you", ", thanks a lot", ", many thanks", ", thanks in advance", ", thx", " pls", " plz", ", cheers", ", quick", ", quickly please", ", short answer please", ", in short", ", briefly", ", just the answer", ", one sentence please", ", if you can", ", if you know", ", if you don't mind", ", if possible", ", by any chance", ", anyone", ", my friend", ", buddy", ", then", ", exactly", ", do you know", ", you know", ", can you tell me", ", any idea", ", any ideas", ", I forgot", ", I can't remember", ", I'm not sure", ", I have no idea", ", just curious", ", asking for a friend", ", for a quiz", ", for school", ", for my homework", ", again", ", roughly speaking", ", I wonder", ", I'd like to know", ", just wondering"]
 
-TAILS = (
-    " Thanks!| Thanks.| Thank you!| Thank you.| Many thanks!| Thanks in advance.| Thx| Cheers!| Please.| Please answer.|"
-    " Please help.| Please be brief.| Keep it short.| Keep it short, please.| Short answer please.| In one sentence.|"
-    " One sentence is enough.| Just the answer.| Just tell me the answer.| Answer only.| A short answer is fine.|"
-    " I forgot.| I can't remember.| I really don't know.| I'm not sure.| No idea here.| I need it for school.|"
-    " It's for a quiz.| It's for my homework.| My kid asked.| I'm curious.| Just curious.| Just wondering.|"
-    " Quick answer please.| Do you know?| Do you know that?| Can you help?| Can you help me?| Any idea?| Tell me.|"
-    " Tell me please.| Go!| You have one try.| Don't guess.| I trust you.| I'm in a hurry.| Take your time.| :)| ;)"
-).split("|")
+TAILS = [" Thanks!", " Thanks.", " Thank you!", " Thank you.", " Many thanks!", " Thanks in advance.", " Thx", " Cheers!", " Please.", " Please answer.", " Please help.", " Please be brief.", " Keep it short.", " Keep it short, please.", " Short answer please.", " In one sentence.", " One sentence is enough.", " Just the answer.", " Just tell me the answer.", " Answer only.", " A short answer is fine.", " I forgot.", " I can't remember.", " I really don't know.", " I'm not sure.", " No idea here.", " I need it for school.", " It's for a quiz.", " It's for my homework.", " My kid asked.", " I'm curious.", " Just curious.", " Just wondering.", " Quick answer please.", " Do you know?", " Do you know that?", " Can you help?", " Can you help me?", " Any idea?", " Tell me.", " Tell me please.", " Go!", " You have one try.", " Don't guess.", " I trust you.", " I'm in a hurry.", " Take your time.", " :)", " ;)"]
 
 _QUESTION = re.compile(
     r"(what|which|who|whom|whose|where|when|why|how|is|are|was|were|am|do|does|did|can|could|will|would|should|has|have|"
@@ -220,10 +151,10 @@ _HOW_DOES = re.compile(r"how does (\S+) work\??$", re.I)
 _WHETHER = re.compile(r"(do|can|will|are|could|should) (you|i|we) (\S.*?)\??$", re.I)
 
 
-_DETERMINERS = frozenset("the a an my your his her its our their this that these those one".split())
-_LAST = frozenset("called spoken used written located made named built held found kept stored measured played born streamed like".split())
+_DETERMINERS = frozenset(["the", "a", "an", "my", "your", "his", "her", "its", "our", "their", "this", "that", "these", "those", "one"])
+_LAST = frozenset(["called", "spoken", "used", "written", "located", "made", "named", "built", "held", "found", "kept", "stored", "measured", "played", "born", "streamed", "like"])
 _NO_NOUN = frozenset(
-    "for in on of about by from to with at famous known good wrong new up it you there here that this inside then true right".split())
+    ["for", "in", "on", "of", "about", "by", "from", "to", "with", "at", "famous", "known", "good", "wrong", "new", "up", "it", "you", "there", "here", "that", "this", "inside", "then", "true", "right"])
 
 
 def _indirect(question: str) -> str | None:
@@ -254,14 +185,7 @@ def _indirect(question: str) -> str | None:
 # --- carelessness
 
 _COMMON = frozenset(
-    "what which where when about tell know please thanks thank could would should there their have does question answer "
-    "capital country city the this that with from your need want like make much many name word words letter letters list "
-    "sentence text write give show find count reverse sort spell repeat number numbers first last between because "
-    "currency continent element symbol planet animal opposite mean means explain work works model models memory disk "
-    "machine computer program software expert experts language remember forgot wondering curious quick quickly hello "
-    "morning evening today really think believe help helps understand difference example different people going doing "
-    "something anything everything maybe sometimes possible actually called used uses using invented wrote author book "
-    "famous belongs located place part kind sort type run runs start install download open save load".split()
+    ["what", "which", "where", "when", "about", "tell", "know", "please", "thanks", "thank", "could", "would", "should", "there", "their", "have", "does", "question", "answer", "capital", "country", "city", "the", "this", "that", "with", "from", "your", "need", "want", "like", "make", "much", "many", "name", "word", "words", "letter", "letters", "list", "sentence", "text", "write", "give", "show", "find", "count", "reverse", "sort", "spell", "repeat", "number", "numbers", "first", "last", "between", "because", "currency", "continent", "element", "symbol", "planet", "animal", "opposite", "mean", "means", "explain", "work", "works", "model", "models", "memory", "disk", "machine", "computer", "program", "software", "expert", "experts", "language", "remember", "forgot", "wondering", "curious", "quick", "quickly", "hello", "morning", "evening", "today", "really", "think", "believe", "help", "helps", "understand", "difference", "example", "different", "people", "going", "doing", "something", "anything", "everything", "maybe", "sometimes", "possible", "actually", "called", "used", "uses", "using", "invented", "wrote", "author", "book", "famous", "belongs", "located", "place", "part", "kind", "sort", "type", "run", "runs", "start", "install", "download", "open", "save", "load"]
 )
 _WORD = re.compile(r"[A-Za-z]+(?:'[a-z]+)?")
 _PROTECT = re.compile(r"\"[^\"]*\"|`[^`]*`|(?<!\w)'[^']*'(?!\w)|\S*[0-9_@/\\]\S*|\w+\.\w+\S*|--?\w[\w-]*")

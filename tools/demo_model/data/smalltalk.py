@@ -816,11 +816,9 @@ def _read(text: str) -> list[Intent]:
 
 
 ALL = _read(INTENTS)
-OFTEN = frozenset("hello how_are_you thanks goodbye joke compliment news prices future private_data gibberish foreign_language story poem "
-                  "capabilities_short good_morning who_is_user fun_fact".split())
+OFTEN = frozenset(["hello", "how_are_you", "thanks", "goodbye", "joke", "compliment", "news", "prices", "future", "private_data", "gibberish", "foreign_language", "story", "poem", "capabilities_short", "good_morning", "who_is_user", "fun_fact"])
 NO_WRAP = frozenset(
-    "hello good_morning good_afternoon good_evening good_night user_fine thanks goodbye insult apology laugh foreign_language gibberish test "
-    "yes no wrong are_you_sure quiet holidays not_funny emergency".split())
+    ["hello", "good_morning", "good_afternoon", "good_evening", "good_night", "user_fine", "thanks", "goodbye", "insult", "apology", "laugh", "foreign_language", "gibberish", "test", "yes", "no", "wrong", "are_you_sure", "quiet", "holidays", "not_funny", "emergency"])
 
 
 def _weights() -> list[float]:
@@ -863,25 +861,16 @@ def _intent_turn(rng: random.Random, split: str, made: Conversation, avoid: set[
 
 # --- what was said before
 
-FIRST = """
-Anna Ben Clara David Emma Felix Greta Hugo Ines Jonas Kira Liam Mia Noah Olga Paul Quinn Rosa Sam Tara Uma Victor Wanda Xavier Yara Zoe
-Ahmed Bianca Carlos Daria Erik Fatima Goran Hana Ivan Julia Kenji Lena Marco Nina Omar Petra Ravi Sofia Tomas Ursula Vera Wei Yusuf Zara
-Alice Bob Charlie Diana Edward Fiona George Helen Isaac Jane Kevin Laura Martin Nora Oscar Pamela Robert Susan Thomas Valerie Walter Amelia
-Bruno Celine Dmitri Elif Farid Gita Henrik Isla Jamal Keiko Luca Maya Nikolai Oksana Pedro Rania Stefan Tanya Umberto Viktor Yuki Zuzana
-Aaron Beatrice Cedric Delia Elena Frank Gloria Hector Irene Jack Karen Leon Monica Nathan Olivia Philip Rachel Simon Teresa Vincent Wendy
-Abdul Chloe Dylan Esther Florian Georgia Harold Ingrid Jorge Katja Lorenzo Miriam Natalia Otto Priya Rafael Selma Timo Vanessa Wilma Yannick
-Mary John Peter Tom Max Lisa Sarah Michael Chris Alex Sandra Andrea Daniel Maria Jose Mohammed Fatou Kofi Ama Kwame Zainab Chidi Amara Linh
-Minh Hiro Sakura Jin Soo Arjun Anjali Rohan Deepa Siobhan Niamh Eoin Fergus Moira Angus Bjorn Astrid Lars Freya Soren Mette Aino Eero Jukka
-""".split()
-PARTS = "ba bel bri cor da del dra el fen fi gal gri hal ier jo ka kel lan lo mar mi mon na nel o per qua ra ril sa sel ta tor u val ven wi xa yor ze zan".split()
-CITIES = "Paris London Berlin Madrid Rome Vienna Oslo Lisbon Prague Dublin Athens Warsaw Tokyo Boston Chicago Toronto Sydney Lima Cairo Nairobi Mumbai Seoul Hamburg Lyon Porto Graz Bergen Leeds Utrecht Malmo Krakow Bilbao Basel Ghent Turku Riga Denver Austin Quito Accra".split()
-COLOURS = "red blue green yellow purple orange black white pink brown grey turquoise gold silver violet".split()
-FOODS = "pizza sushi pasta soup salad rice curry tacos pancakes chocolate cheese apples mangoes noodles bread olives lasagne burgers dumplings strawberries".split()
-ANIMALS = "cat dog rabbit hamster parrot horse turtle goldfish snake pony goat chicken".split()
-JOBS = "teacher nurse baker pilot farmer lawyer designer cook driver plumber writer gardener singer doctor programmer painter".split()
-HOBBIES = "chess swimming painting cooking hiking dancing reading gardening football tennis knitting photography fishing singing cycling".split()
-THINGS = "keys phone wallet passport umbrella glasses book bag laptop watch camera tickets".split()
-PLACES = "drawer kitchen car office garden bedroom blue box top shelf cellar garage hall desk".split()
+FIRST = ["Anna", "Ben", "Clara", "David", "Emma", "Felix", "Greta", "Hugo", "Ines", "Jonas", "Kira", "Liam", "Mia", "Noah", "Olga", "Paul", "Quinn", "Rosa", "Sam", "Tara", "Uma", "Victor", "Wanda", "Xavier", "Yara", "Zoe", "Ahmed", "Bianca", "Carlos", "Daria", "Erik", "Fatima", "Goran", "Hana", "Ivan", "Julia", "Kenji", "Lena", "Marco", "Nina", "Omar", "Petra", "Ravi", "Sofia", "Tomas", "Ursula", "Vera", "Wei", "Yusuf", "Zara", "Alice", "Bob", "Charlie", "Diana", "Edward", "Fiona", "George", "Helen", "Isaac", "Jane", "Kevin", "Laura", "Martin", "Nora", "Oscar", "Pamela", "Robert", "Susan", "Thomas", "Valerie", "Walter", "Amelia", "Bruno", "Celine", "Dmitri", "Elif", "Farid", "Gita", "Henrik", "Isla", "Jamal", "Keiko", "Luca", "Maya", "Nikolai", "Oksana", "Pedro", "Rania", "Stefan", "Tanya", "Umberto", "Viktor", "Yuki", "Zuzana", "Aaron", "Beatrice", "Cedric", "Delia", "Elena", "Frank", "Gloria", "Hector", "Irene", "Jack", "Karen", "Leon", "Monica", "Nathan", "Olivia", "Philip", "Rachel", "Simon", "Teresa", "Vincent", "Wendy", "Abdul", "Chloe", "Dylan", "Esther", "Florian", "Georgia", "Harold", "Ingrid", "Jorge", "Katja", "Lorenzo", "Miriam", "Natalia", "Otto", "Priya", "Rafael", "Selma", "Timo", "Vanessa", "Wilma", "Yannick", "Mary", "John", "Peter", "Tom", "Max", "Lisa", "Sarah", "Michael", "Chris", "Alex", "Sandra", "Andrea", "Daniel", "Maria", "Jose", "Mohammed", "Fatou", "Kofi", "Ama", "Kwame", "Zainab", "Chidi", "Amara", "Linh", "Minh", "Hiro", "Sakura", "Jin", "Soo", "Arjun", "Anjali", "Rohan", "Deepa", "Siobhan", "Niamh", "Eoin", "Fergus", "Moira", "Angus", "Bjorn", "Astrid", "Lars", "Freya", "Soren", "Mette", "Aino", "Eero", "Jukka"]
+PARTS = ["ba", "bel", "bri", "cor", "da", "del", "dra", "el", "fen", "fi", "gal", "gri", "hal", "ier", "jo", "ka", "kel", "lan", "lo", "mar", "mi", "mon", "na", "nel", "o", "per", "qua", "ra", "ril", "sa", "sel", "ta", "tor", "u", "val", "ven", "wi", "xa", "yor", "ze", "zan"]
+CITIES = ["Paris", "London", "Berlin", "Madrid", "Rome", "Vienna", "Oslo", "Lisbon", "Prague", "Dublin", "Athens", "Warsaw", "Tokyo", "Boston", "Chicago", "Toronto", "Sydney", "Lima", "Cairo", "Nairobi", "Mumbai", "Seoul", "Hamburg", "Lyon", "Porto", "Graz", "Bergen", "Leeds", "Utrecht", "Malmo", "Krakow", "Bilbao", "Basel", "Ghent", "Turku", "Riga", "Denver", "Austin", "Quito", "Accra"]
+COLOURS = ["red", "blue", "green", "yellow", "purple", "orange", "black", "white", "pink", "brown", "grey", "turquoise", "gold", "silver", "violet"]
+FOODS = ["pizza", "sushi", "pasta", "soup", "salad", "rice", "curry", "tacos", "pancakes", "chocolate", "cheese", "apples", "mangoes", "noodles", "bread", "olives", "lasagne", "burgers", "dumplings", "strawberries"]
+ANIMALS = ["cat", "dog", "rabbit", "hamster", "parrot", "horse", "turtle", "goldfish", "snake", "pony", "goat", "chicken"]
+JOBS = ["teacher", "nurse", "baker", "pilot", "farmer", "lawyer", "designer", "cook", "driver", "plumber", "writer", "gardener", "singer", "doctor", "programmer", "painter"]
+HOBBIES = ["chess", "swimming", "painting", "cooking", "hiking", "dancing", "reading", "gardening", "football", "tennis", "knitting", "photography", "fishing", "singing", "cycling"]
+THINGS = ["keys", "phone", "wallet", "passport", "umbrella", "glasses", "book", "bag", "laptop", "watch", "camera", "tickets"]
+PLACES = ["drawer", "kitchen", "car", "office", "garden", "bedroom", "blue", "box", "top", "shelf", "cellar", "garage", "hall", "desk"]
 
 
 def a_name(rng: random.Random, split: str) -> str:
@@ -994,7 +983,7 @@ TWO = ("{a} {b}", "{a} And {b}", "{a} Also, {b}")
 
 
 def _fill(rng: random.Random, split: str, memory: Memory) -> dict[str, str]:
-    slots = {"k": rng.choice(ANIMALS), "n": str(rng.randint(5, 99)), "t": rng.choice(THINGS), "f": rng.choice("brother sister wife husband boss teacher friend neighbour doctor son daughter dentist cousin aunt uncle dog-sitter best friend colleague".split())}
+    slots = {"k": rng.choice(ANIMALS), "n": str(rng.randint(5, 99)), "t": rng.choice(THINGS), "f": rng.choice(["brother", "sister", "wife", "husband", "boss", "teacher", "friend", "neighbour", "doctor", "son", "daughter", "dentist", "cousin", "aunt", "uncle", "dog-sitter", "best", "friend", "colleague"])}
     if memory.name in ("name", "pet", "friend"):
         slots["v"] = a_name(rng, split)
     elif memory.name == "city":

@@ -10,46 +10,13 @@ from dataclasses import dataclass, field
 from .common import Check, Conversation, assistant, kept_back, pick, user
 from .phrasing import Bank, contains, expand, listed, self_test, wrap
 
-WORDS = """
-apple pear plum cherry lemon mango melon grape peach orange banana tomato potato carrot onion garlic pepper bread butter
-cheese honey sugar salt rice pasta soup salad cake cookie coffee tea milk water juice sausage biscuit pancake pizza
-cat dog horse rabbit mouse tiger lion bear wolf fox deer eagle owl parrot penguin dolphin whale shark turtle spider
-butterfly elephant giraffe monkey kangaroo squirrel hamster goat sheep chicken duck goose lizard frog beetle ant camel
-red blue green yellow purple orange silver golden black white brown pink violet crimson
-house garden window door kitchen table chair lamp mirror carpet ceiling bottle basket bucket ladder hammer candle pillow
-blanket curtain drawer shelf oven fridge spoon fork knife plate glass cup kettle broom umbrella suitcase wallet pencil
-paper notebook folder envelope stamp ruler eraser scissors glue keyboard monitor laptop printer cable battery router server
-memory disk thread kernel buffer packet folder driver model token expert layer weight matrix vector tensor cache stream
-river mountain valley forest island desert ocean beach meadow hill lake bridge tower castle village city street market
-school library museum theatre hospital station airport harbour factory office church garage stadium
-summer winter spring autumn monday friday morning evening night midnight noon weekend holiday birthday
-doctor teacher farmer baker driver pilot sailor painter singer writer lawyer nurse soldier plumber engineer gardener
-music guitar piano violin trumpet drum flute song dance movie novel poem story letter puzzle riddle chess football tennis
-happy sad angry quiet loud quick slow heavy light bright dark clean dirty empty full young old strong gentle brave clever
-simple strange famous modern ancient golden frozen broken hidden sudden honest polite lazy busy hungry thirsty
-run walk jump swim climb write read think dream laugh listen whisper shout build break carry gather wander travel
-strawberry raspberry blueberry pineapple watermelon chocolate cinnamon vanilla mushroom pumpkin cucumber broccoli
-mississippi bookkeeper committee necessary parallel success balloon coffee address letter rabbit hello yellow pepper
-science history physics biology chemistry algebra geometry language grammar alphabet sentence paragraph chapter
-cloud storm thunder lightning rainbow snow wind breeze fog frost sunshine shadow star moon planet comet galaxy rocket
-train bicycle tractor airplane helicopter submarine sailboat engine wheel pedal anchor compass map ticket passport
-tree leaf flower rose tulip daisy lily oak maple pine willow grass moss root branch seed
-heart hand finger elbow shoulder knee ankle nose mouth tongue tooth stomach brain bone muscle skin
-king queen prince knight wizard dragon giant pirate hero villain ghost monster fairy robot alien
-python flashmoe quantum signal pattern network window system module package version release branch commit function
-level radar civic kayak rotor madam noon refer stats
-""".split()
+WORDS = ["apple", "pear", "plum", "cherry", "lemon", "mango", "melon", "grape", "peach", "orange", "banana", "tomato", "potato", "carrot", "onion", "garlic", "pepper", "bread", "butter", "cheese", "honey", "sugar", "salt", "rice", "pasta", "soup", "salad", "cake", "cookie", "coffee", "tea", "milk", "water", "juice", "sausage", "biscuit", "pancake", "pizza", "cat", "dog", "horse", "rabbit", "mouse", "tiger", "lion", "bear", "wolf", "fox", "deer", "eagle", "owl", "parrot", "penguin", "dolphin", "whale", "shark", "turtle", "spider", "butterfly", "elephant", "giraffe", "monkey", "kangaroo", "squirrel", "hamster", "goat", "sheep", "chicken", "duck", "goose", "lizard", "frog", "beetle", "ant", "camel", "red", "blue", "green", "yellow", "purple", "orange", "silver", "golden", "black", "white", "brown", "pink", "violet", "crimson", "house", "garden", "window", "door", "kitchen", "table", "chair", "lamp", "mirror", "carpet", "ceiling", "bottle", "basket", "bucket", "ladder", "hammer", "candle", "pillow", "blanket", "curtain", "drawer", "shelf", "oven", "fridge", "spoon", "fork", "knife", "plate", "glass", "cup", "kettle", "broom", "umbrella", "suitcase", "wallet", "pencil", "paper", "notebook", "folder", "envelope", "stamp", "ruler", "eraser", "scissors", "glue", "keyboard", "monitor", "laptop", "printer", "cable", "battery", "router", "server", "memory", "disk", "thread", "kernel", "buffer", "packet", "folder", "driver", "model", "token", "expert", "layer", "weight", "matrix", "vector", "tensor", "cache", "stream", "river", "mountain", "valley", "forest", "island", "desert", "ocean", "beach", "meadow", "hill", "lake", "bridge", "tower", "castle", "village", "city", "street", "market", "school", "library", "museum", "theatre", "hospital", "station", "airport", "harbour", "factory", "office", "church", "garage", "stadium", "summer", "winter", "spring", "autumn", "monday", "friday", "morning", "evening", "night", "midnight", "noon", "weekend", "holiday", "birthday", "doctor", "teacher", "farmer", "baker", "driver", "pilot", "sailor", "painter", "singer", "writer", "lawyer", "nurse", "soldier", "plumber", "engineer", "gardener", "music", "guitar", "piano", "violin", "trumpet", "drum", "flute", "song", "dance", "movie", "novel", "poem", "story", "letter", "puzzle", "riddle", "chess", "football", "tennis", "happy", "sad", "angry", "quiet", "loud", "quick", "slow", "heavy", "light", "bright", "dark", "clean", "dirty", "empty", "full", "young", "old", "strong", "gentle", "brave", "clever", "simple", "strange", "famous", "modern", "ancient", "golden", "frozen", "broken", "hidden", "sudden", "honest", "polite", "lazy", "busy", "hungry", "thirsty", "run", "walk", "jump", "swim", "climb", "write", "read", "think", "dream", "laugh", "listen", "whisper", "shout", "build", "break", "carry", "gather", "wander", "travel", "strawberry", "raspberry", "blueberry", "pineapple", "watermelon", "chocolate", "cinnamon", "vanilla", "mushroom", "pumpkin", "cucumber", "broccoli", "mississippi", "bookkeeper", "committee", "necessary", "parallel", "success", "balloon", "coffee", "address", "letter", "rabbit", "hello", "yellow", "pepper", "science", "history", "physics", "biology", "chemistry", "algebra", "geometry", "language", "grammar", "alphabet", "sentence", "paragraph", "chapter", "cloud", "storm", "thunder", "lightning", "rainbow", "snow", "wind", "breeze", "fog", "frost", "sunshine", "shadow", "star", "moon", "planet", "comet", "galaxy", "rocket", "train", "bicycle", "tractor", "airplane", "helicopter", "submarine", "sailboat", "engine", "wheel", "pedal", "anchor", "compass", "map", "ticket", "passport", "tree", "leaf", "flower", "rose", "tulip", "daisy", "lily", "oak", "maple", "pine", "willow", "grass", "moss", "root", "branch", "seed", "heart", "hand", "finger", "elbow", "shoulder", "knee", "ankle", "nose", "mouth", "tongue", "tooth", "stomach", "brain", "bone", "muscle", "skin", "king", "queen", "prince", "knight", "wizard", "dragon", "giant", "pirate", "hero", "villain", "ghost", "monster", "fairy", "robot", "alien", "python", "flashmoe", "quantum", "signal", "pattern", "network", "window", "system", "module", "package", "version", "release", "branch", "commit", "function", "level", "radar", "civic", "kayak", "rotor", "madam", "noon", "refer", "stats"]
 WORDS = list(dict.fromkeys(WORDS))
-NAMES = """
-Anna Ben Clara David Emma Felix Greta Hugo Ines Jonas Kira Liam Mia Noah Olga Paul Quinn Rosa Sam Tara Uma Victor Wanda
-Xavier Yara Zoe Ahmed Bianca Carlos Daria Erik Fatima Goran Hana Ivan Julia Kenji Lena Marco Nina Omar Petra Ravi Sofia
-Tomas Ursula Vera Wei Yusuf Zara Alice Bob Charlie Diana Edward Fiona George Helen Isaac Jane Kevin Laura Martin Nora
-Oscar Pamela Robert Susan Thomas Valerie Walter Amelia Bruno Celine Dmitri Elif Farid Gita Henrik Isla Jamal Keiko Luca
-""".split()
+NAMES = ["Anna", "Ben", "Clara", "David", "Emma", "Felix", "Greta", "Hugo", "Ines", "Jonas", "Kira", "Liam", "Mia", "Noah", "Olga", "Paul", "Quinn", "Rosa", "Sam", "Tara", "Uma", "Victor", "Wanda", "Xavier", "Yara", "Zoe", "Ahmed", "Bianca", "Carlos", "Daria", "Erik", "Fatima", "Goran", "Hana", "Ivan", "Julia", "Kenji", "Lena", "Marco", "Nina", "Omar", "Petra", "Ravi", "Sofia", "Tomas", "Ursula", "Vera", "Wei", "Yusuf", "Zara", "Alice", "Bob", "Charlie", "Diana", "Edward", "Fiona", "George", "Helen", "Isaac", "Jane", "Kevin", "Laura", "Martin", "Nora", "Oscar", "Pamela", "Robert", "Susan", "Thomas", "Valerie", "Walter", "Amelia", "Bruno", "Celine", "Dmitri", "Elif", "Farid", "Gita", "Henrik", "Isla", "Jamal", "Keiko", "Luca"]
 SYLLABLES = "ba be bi bo bu da de di do du fa fe fi ga go ka ke ki ko la le li lo lu ma me mi mo mu na ne ni no pa pe pi "
 SYLLABLES += "po ra re ri ro ru sa se si so ta te ti to tu va ve vi vo za ze zi zo sha tri plo gra bru kel mon tar lin sky "
 PARTS = (SYLLABLES + "fen dor wix zan quo lum").split()
-ORDINALS = "first second third fourth fifth sixth seventh eighth ninth tenth".split()
+ORDINALS = ["first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth"]
 RHYMES = [group.split() for group in (
     "cat hat bat mat rat sat flat", "dog log fog frog hog jog", "house mouse blouse", "light night bright sight fight right",
     "moon soon spoon noon tune", "tree bee sea free key knee three", "day play say way stay grey", "rain train brain pain chain",
@@ -169,9 +136,9 @@ SENTENCES = (
     "the {noun} [and|or] the {thing} [are|were] in the {place}",
     "{name} [reads|writes|tells|knows] a story about a {noun} and a {thing}",
 )
-_ADJECTIVES = "happy sad quiet loud quick slow heavy bright dark clean empty old strong gentle simple strange famous red blue".split()
-_NOUNS = "apple lamp horse rabbit bottle ladder candle pencil notebook battery bridge guitar puzzle robot rocket basket umbrella".split()
-_PLACES = "kitchen garden market library station harbour office forest museum school garage castle village".split()
+_ADJECTIVES = ["happy", "sad", "quiet", "loud", "quick", "slow", "heavy", "bright", "dark", "clean", "empty", "old", "strong", "gentle", "simple", "strange", "famous", "red", "blue"]
+_NOUNS = ["apple", "lamp", "horse", "rabbit", "bottle", "ladder", "candle", "pencil", "notebook", "battery", "bridge", "guitar", "puzzle", "robot", "rocket", "basket", "umbrella"]
+_PLACES = ["kitchen", "garden", "market", "library", "station", "harbour", "office", "forest", "museum", "school", "garage", "castle", "village"]
 
 
 def sentence_of(rng: random.Random, split: str) -> str:
@@ -211,7 +178,7 @@ def spelled(text: str, joint: str = "-") -> str:
     return joint.join(text)
 
 
-COUNT_WORDS = "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen".split()
+COUNT_WORDS = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve", "thirteen", "fourteen", "fifteen"]
 
 
 def both(count: int) -> list[str]:
@@ -567,7 +534,7 @@ def in_list(rng: random.Random, split: str) -> Exercise:
 
 
 def palindrome(rng: random.Random, split: str) -> Exercise:
-    w = rng.choice("level radar civic kayak rotor madam noon refer stats anna eve bob otto".split()) if rng.random() < 0.5 else word(rng, split)
+    w = rng.choice(["level", "radar", "civic", "kayak", "rotor", "madam", "noon", "refer", "stats", "anna", "eve", "bob", "otto"]) if rng.random() < 0.5 else word(rng, split)
     yes = w == w[::-1]
     return Exercise(PALINDROME.ask(rng, split, w=quoted(rng, w)), f"Yes, {w} reads the same backwards." if yes else f"No, backwards it is {w[::-1]}.", [["yes"] if yes else ["no"]], [w])
 

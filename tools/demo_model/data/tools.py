@@ -379,7 +379,7 @@ def ask_calculator(rng: random.Random, split: str) -> Ask:
 
 def evaluate(expression: str) -> float | int | None:
     try:
-        found = eval(expression, {"__builtins__": {}, "sqrt": sqrt})  # noqa: S307 - our own expressions
+        found = eval(expression, {"__builtins__": {}, "sqrt": sqrt})
     except (ZeroDivisionError, SyntaxError, OverflowError, ValueError):
         return None
     if abs(found) > 1e12 or isinstance(found, complex):
