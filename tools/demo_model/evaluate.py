@@ -46,14 +46,10 @@ def heldout(encoder: Encoder, conversations: int, seed: int = 7) -> list[Questio
             for check in made.checks:
                 turn = check["turn"]
                 gold = made.messages[turn]
-                text = (gold.get("content") or "") + "".join(
-                    json.dumps(c) for c in gold.get("tool_calls", ())
-                )
+                text = (gold.get("content") or "") + "".join(json.dumps(c) for c in gold.get("tool_calls", ()))
                 tokens = len(encoder.tokenizer.encode(text).ids) + 16 * len(gold.get("tool_calls", ()))
                 limit = min(LONGEST, 40 + 3 * tokens // 2)
-                questions.append(
-                    Question("heldout", name, made.messages[:turn], check, made.tools, text, limit)
-                )
+                questions.append(Question("heldout", name, made.messages[:turn], check, made.tools, text, limit))
     return questions
 
 
@@ -93,9 +89,7 @@ def perplexity(model: Any, encoder: Encoder, documents: int) -> float:
 def main() -> None:
     import flashmoe
 
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("path")
     parser.add_argument("--memory")
     parser.add_argument("--experts", type=int, help="experts a token, fewer than the model was trained with")
@@ -103,12 +97,10 @@ def main() -> None:
     parser.add_argument("--written", nargs="*", default=["dev"], choices=["dev", "test"])
     parser.add_argument("--documents", type=int, default=100, help="for the perplexity")
     parser.add_argument("--json", type=Path)
-    parser.add_argument(
-        "--answers", type=Path, help="where to write every answer of held-out and dev questions"
-    )
+    parser.add_argument("--answers", type=Path, help="where to write every answer of held-out and dev questions")
     options = parser.parse_args()
 
-    model = flashmoe.Model(options.path, memory=options.memory, experts_per_token=options.experts)
+    model = flashmoe.Model(options.path, memory=options.memory, experts_per_token=options.experts, context=1024)
     encoder = Encoder(Path(options.path) / "tokenizer.json")
     questions = heldout(encoder, options.heldout)
     for split in options.written:
