@@ -27,26 +27,26 @@ typedef struct fm_prepared {
 typedef struct fm_scratch {
     float *x, *h, *y; /* [s][hidden] residual stream, its norm before the MoE, the sum of the experts */
 
-    uint32_t orders;               /* bit o: some matrix needs order o */
-    size_t prepared_ld, sums_ld;   /* of one row */
-    float *prepared[FM_ORDERS];    /* [r][prepared_ld] for each order needed */
-    float *sums[FM_ORDERS];        /* [r][sums_ld] */
+    uint32_t orders;             /* bit o: some matrix needs order o */
+    size_t prepared_ld, sums_ld; /* of one row */
+    float *prepared[FM_ORDERS];  /* [r][prepared_ld] for each order needed */
+    float *sums[FM_ORDERS];      /* [r][sums_ld] */
 
-    float *norm;                   /* [c][hidden] */
-    float *delta;                  /* [c][hidden] what a block adds to x */
-    float *qg, *qn, *k, *v;        /* [c][2 heads head_dim], [c][heads head_dim], [c][kv_heads head_dim] twice */
-    float *u, *conv, *z, *a, *b;   /* [c][channels] twice, [c][value width], [c][value heads] twice */
-    float *mixed;                  /* [c][max(heads head_dim, value width)] */
-    float *spans;                  /* partial attention: see mixer.c */
+    float *norm;                 /* [c][hidden] */
+    float *delta;                /* [c][hidden] what a block adds to x */
+    float *qg, *qn, *k, *v;      /* [c][2 heads head_dim], [c][heads head_dim], [c][kv_heads head_dim] twice */
+    float *u, *conv, *z, *a, *b; /* [c][channels] twice, [c][value width], [c][value heads] twice */
+    float *mixed;                /* [c][max(heads head_dim, value width)] */
+    float *spans;                /* partial attention: see mixer.c */
     size_t spans_of_thread;
-    float *vectors;                /* [threads][vectors_of_thread] for one head's q, k and the delta rule */
+    float *vectors; /* [threads][vectors_of_thread] for one head's q, k and the delta rule */
     size_t vectors_of_thread;
 
-    float *router;                 /* [c][experts] */
+    float *router;                  /* [c][experts] */
     float *shared_gate, *shared_up; /* [c][shared_inner] */
-    float *shared_scale;           /* [c] */
-    float *gate, *up;              /* [r][moe_inner] */
-    float *out;                    /* [r][hidden]; with n == 1 the experts' outputs by place */
+    float *shared_scale;            /* [c] */
+    float *gate, *up;               /* [r][moe_inner] */
+    float *out;                     /* [r][hidden]; with n == 1 the experts' outputs by place */
 } fm_scratch;
 
 struct fm_backend {
@@ -102,13 +102,13 @@ struct fm_state {
     uint32_t context;
     uint8_t *memory;
     uint64_t bytes;
-    float **kv;                   /* [layers]: keys [kv_heads][context][head_dim], then values; NULL for DeltaNet layers */
+    float **kv; /* [layers]: keys [kv_heads][context][head_dim], then values; NULL for DeltaNet layers */
     struct fm_recurrent {
-        float *tail, *s;          /* conv tail in blocks of [K - 1][channels of the block]; S [value heads][dk][dv] */
-    } *recurrent[2];              /* [layers] twice: two copies */
-    uint32_t current;             /* which copy is committed; the other is pending */
-    float *recurrent_memory[2];   /* all layers of a copy in one piece */
-    uint64_t recurrent_bytes;     /* of one copy */
+        float *tail, *s;        /* conv tail in blocks of [K - 1][channels of the block]; S [value heads][dk][dv] */
+    } *recurrent[2];            /* [layers] twice: two copies */
+    uint32_t current;           /* which copy is committed; the other is pending */
+    float *recurrent_memory[2]; /* all layers of a copy in one piece */
+    uint64_t recurrent_bytes;   /* of one copy */
 };
 
 uint64_t fm_state_fixed_bytes(const fm_config *c);

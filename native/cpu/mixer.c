@@ -1,12 +1,13 @@
-/* The mixers: x += mixer(N1(x)). The equations are those of docs/architecture.md, one helper a step. Products run over a
- * chunk of tokens at once; attention and the delta rule go token by token, so that a token's result does not depend on
- * how the prompt was cut. */
+/* The mixers: x += mixer(N1(x)). The equations are those of docs/architecture.md, one helper a step. Products run over
+ * a chunk of tokens at once; attention and the delta rule go token by token, so that a token's result does not depend
+ * on how the prompt was cut. */
 #include "cpu.h"
 
 #include <math.h>
 #include <string.h>
 
-/* ---- gated full attention ------------------------------------------------------------------------------------------ */
+/* ---- gated full attention ------------------------------------------------------------------------------------------
+ */
 
 typedef struct attention {
     fm_backend *b;
@@ -15,8 +16,8 @@ typedef struct attention {
     uint32_t index;    /* of the layer */
     uint32_t position; /* of the chunk's first token */
     uint32_t n;
-    uint32_t group;  /* query heads of a key/value head */
-    uint32_t spans;  /* of the one token in decode */
+    uint32_t group; /* query heads of a key/value head */
+    uint32_t spans; /* of the one token in decode */
 } attention;
 
 /* NeoX rotation of the first rope_dim dimensions, by position. */
@@ -200,7 +201,9 @@ static void l2_norm(const float *x, uint32_t n, float scale, float *out) {
         out[i] = x[i] * factor;
 }
 
-static float softplus(float x) { return x > 20.0f ? x : log1pf(expf(x)); }
+static float softplus(float x) {
+    return x > 20.0f ? x : log1pf(expf(x));
+}
 
 /* One value head through all tokens of the chunk: delta rule, gated norm. */
 static void delta_one(void *context, uint32_t head, uint32_t thread) {
@@ -251,7 +254,8 @@ static void gated_delta_net(delta_net *d) {
     fm_products_run(b, &(fm_product){&l->out, fm_prepared_for(b, &rows, &l->out.format), d->n, s->delta, c->hidden}, 1);
 }
 
-/* ---- both ----------------------------------------------------------------------------------------------------------- */
+/* ---- both -----------------------------------------------------------------------------------------------------------
+ */
 
 bool fm_cpu_mixer(fm_backend *b, uint32_t index, fm_state *state, uint32_t position, uint32_t n, fm_poll poll,
                   void *poll_context) {
@@ -262,7 +266,13 @@ bool fm_cpu_mixer(fm_backend *b, uint32_t index, fm_state *state, uint32_t posit
         float *x = b->scratch.x + (size_t)first * hidden;
         fm_norm_rows(b, x, hidden, layer->input_norm, count, b->scratch.norm, hidden);
         if (layer->full) {
-            attention a = {b, layer, state, index, position + first, count, b->config.heads / b->config.kv_heads,
+            attention a = {b,
+                           layer,
+                           state,
+                           index,
+                           position + first,
+                           count,
+                           b->config.heads / b->config.kv_heads,
                            fm_attention_spans(position + first + 1)};
             full_attention(&a);
         } else {

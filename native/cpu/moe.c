@@ -118,7 +118,8 @@ void fm_cpu_shared(fm_backend *b, uint32_t layer, uint32_t n) {
     }
 }
 
-/* ---- routed experts ------------------------------------------------------------------------------------------------ */
+/* ---- routed experts ------------------------------------------------------------------------------------------------
+ */
 
 /* Jobs of one call take consecutive rows of the scratch: job i has rows [start[i], start[i] + jobs[i].n). */
 typedef struct experts_task {
@@ -181,8 +182,8 @@ void fm_cpu_experts(fm_backend *b, uint32_t layer, uint32_t n, const fm_expert_j
     fm_matrix matrices[FM_PRODUCTS];
     for (uint32_t begin = 0; begin < count;) {
         /* As many jobs at a time as the scratch has rows and the region has products. */
-        uint32_t end = begin, rows = 0, most = b->plan.chunk > b->plan.experts_per_token ? b->plan.chunk
-                                                                                         : b->plan.experts_per_token;
+        uint32_t end = begin, rows = 0,
+                 most = b->plan.chunk > b->plan.experts_per_token ? b->plan.chunk : b->plan.experts_per_token;
         while (end < count && rows + jobs[end].n <= most && 2 * (end + 1 - begin) <= FM_PRODUCTS)
             rows += jobs[end++].n;
         uint32_t taken = end - begin;
@@ -196,10 +197,10 @@ void fm_cpu_experts(fm_backend *b, uint32_t layer, uint32_t n, const fm_expert_j
             uint32_t from = n == 1 ? 0 : row;
             matrices[2 * j] = expert_matrix(l, &batch[j], FM_GATE);
             matrices[2 * j + 1] = expert_matrix(l, &batch[j], FM_UP);
-            products[2 * j] = (fm_product){&matrices[2 * j], rows_from(gate, from), batch[j].n,
-                                           s->gate + (size_t)row * inner, inner};
-            products[2 * j + 1] = (fm_product){&matrices[2 * j + 1], rows_from(up, from), batch[j].n,
-                                               s->up + (size_t)row * inner, inner};
+            products[2 * j] =
+                (fm_product){&matrices[2 * j], rows_from(gate, from), batch[j].n, s->gate + (size_t)row * inner, inner};
+            products[2 * j + 1] =
+                (fm_product){&matrices[2 * j + 1], rows_from(up, from), batch[j].n, s->up + (size_t)row * inner, inner};
         }
         fm_products_run(b, products, 2 * taken);
         silu_rows(b, s->gate, s->up, inner, rows);
@@ -208,8 +209,8 @@ void fm_cpu_experts(fm_backend *b, uint32_t layer, uint32_t n, const fm_expert_j
         if (n == 1) {
             for (uint32_t j = 0; j < taken; j++) {
                 matrices[j] = expert_matrix(l, &batch[j], FM_DOWN);
-                products[j] = (fm_product){&matrices[j], rows_from(down, j), 1,
-                                           s->out + (size_t)batch[j].place * hidden, hidden};
+                products[j] =
+                    (fm_product){&matrices[j], rows_from(down, j), 1, s->out + (size_t)batch[j].place * hidden, hidden};
             }
             fm_products_run(b, products, taken);
         } else {

@@ -116,7 +116,9 @@ void fm_pool_run(fm_pool *pool, uint32_t count, fm_task task, void *context) {
     pthread_mutex_unlock(&pool->lock);
 }
 
-uint32_t fm_pool_threads(const fm_pool *pool) { return pool->threads; }
+uint32_t fm_pool_threads(const fm_pool *pool) {
+    return pool->threads;
+}
 
 fm_status fm_pool_new(fm_pool **out, uint32_t threads, fm_error *err) {
     fm_pool *pool = calloc(1, sizeof *pool);

@@ -41,7 +41,9 @@ typedef struct products_task {
     uint32_t count, step;
 } products_task;
 
-static uint32_t runs_of(uint32_t rows, uint32_t step) { return (rows + step - 1) / step; }
+static uint32_t runs_of(uint32_t rows, uint32_t step) {
+    return (rows + step - 1) / step;
+}
 
 static void product_one(void *context, uint32_t task, uint32_t thread) {
     (void)thread;

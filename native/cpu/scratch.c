@@ -16,9 +16,13 @@ static float *carve(carver *c, uint64_t floats) {
     return p;
 }
 
-static uint32_t larger(uint32_t a, uint32_t b) { return a > b ? a : b; }
+static uint32_t larger(uint32_t a, uint32_t b) {
+    return a > b ? a : b;
+}
 
-uint32_t fm_attention_spans(uint32_t positions) { return (positions + FM_ATTEND_SPAN - 1) / FM_ATTEND_SPAN; }
+uint32_t fm_attention_spans(uint32_t positions) {
+    return (positions + FM_ATTEND_SPAN - 1) / FM_ATTEND_SPAN;
+}
 
 static uint32_t orders_needed(const fm_table *table, const fm_kernels *kernels) {
     uint32_t orders = 0;

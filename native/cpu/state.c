@@ -29,7 +29,9 @@ static uint64_t recurrent_bytes(const fm_config *c) {
     return (c->layers - full_layers(c)) * layer_recurrent_floats(c) * sizeof(float);
 }
 
-uint64_t fm_state_fixed_bytes(const fm_config *c) { return 2 * recurrent_bytes(c); }
+uint64_t fm_state_fixed_bytes(const fm_config *c) {
+    return 2 * recurrent_bytes(c);
+}
 
 uint64_t fm_state_context_bytes(const fm_config *c, uint32_t context) {
     return full_layers(c) * layer_kv_floats(c, context) * sizeof(float);
@@ -81,7 +83,9 @@ void fm_cpu_state_free(fm_backend *b, fm_state *state) {
     free(state);
 }
 
-void fm_cpu_state_commit(fm_state *state) { state->current ^= 1; }
+void fm_cpu_state_commit(fm_state *state) {
+    state->current ^= 1;
+}
 
 float *fm_state_keys(const fm_state *state, uint32_t layer, uint32_t kv_head) {
     return state->kv[layer] + (size_t)kv_head * state->context * state->config->head_dim;
@@ -102,8 +106,7 @@ size_t fm_cpu_state_runs(fm_state *state, uint32_t position, fm_run *runs, size_
     for (uint32_t l = 0; l < c->layers; l++)
         for (uint32_t h = 0; c->full_attention[l] && h < 2 * c->kv_heads; h++, n++)
             if (n < room)
-                runs[n] =
-                    (fm_run){fm_state_keys(state, l, h), (size_t)position * c->head_dim * sizeof(float)};
+                runs[n] = (fm_run){fm_state_keys(state, l, h), (size_t)position * c->head_dim * sizeof(float)};
     return n;
 }
 
@@ -112,6 +115,5 @@ void fm_cpu_state_copy(fm_state *to, const fm_state *from, uint32_t position) {
     memcpy(to->recurrent_memory[to->current], from->recurrent_memory[from->current], (size_t)from->recurrent_bytes);
     for (uint32_t l = 0; l < c->layers; l++)
         for (uint32_t h = 0; c->full_attention[l] && h < 2 * c->kv_heads; h++)
-            memcpy(fm_state_keys(to, l, h), fm_state_keys(from, l, h),
-                   (size_t)position * c->head_dim * sizeof(float));
+            memcpy(fm_state_keys(to, l, h), fm_state_keys(from, l, h), (size_t)position * c->head_dim * sizeof(float));
 }

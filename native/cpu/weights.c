@@ -30,10 +30,8 @@ static bool is_vector(fm_role role) {
     case FM_CONV:
     case FM_A_LOG:
     case FM_DT_BIAS:
-    case FM_LINEAR_NORM:
-        return true;
-    default:
-        return false;
+    case FM_LINEAR_NORM: return true;
+    default: return false;
     }
 }
 

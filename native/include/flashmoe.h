@@ -168,15 +168,15 @@ typedef struct fm_options {
 /* Bytes unless said otherwise. */
 typedef struct fm_plan {
     uint64_t budget;
-    uint64_t dense;             /* weights that stay in memory */
-    uint64_t session_fixed;     /* recurrent state of one session */
-    uint64_t session_context;   /* KV cache of one session at `context` positions */
-    uint64_t scratch;           /* activations, for `sweep` tokens a layer and `chunk` tokens a product */
-    uint64_t readers;           /* staging buffers of the read threads */
-    uint64_t cache;             /* expert cache: cache_slots * slot */
-    uint64_t slot;              /* one expert, with its alignment */
-    uint64_t smallest;          /* the smallest budget that would do */
-    uint64_t experts_total;     /* all routed experts as stored */
+    uint64_t dense;                  /* weights that stay in memory */
+    uint64_t session_fixed;          /* recurrent state of one session */
+    uint64_t session_context;        /* KV cache of one session at `context` positions */
+    uint64_t scratch;                /* activations, for `sweep` tokens a layer and `chunk` tokens a product */
+    uint64_t readers;                /* staging buffers of the read threads */
+    uint64_t cache;                  /* expert cache: cache_slots * slot */
+    uint64_t slot;                   /* one expert, with its alignment */
+    uint64_t smallest;               /* the smallest budget that would do */
+    uint64_t experts_total;          /* all routed experts as stored */
     uint64_t expert_bytes_per_token; /* routed bytes that one decoded token needs, before any cache hit */
     uint64_t dense_bytes_per_token;  /* dense bytes that one decoded token reads from memory */
     uint32_t cache_slots, context, sweep, chunk, threads, read_threads, experts_per_token;
@@ -242,7 +242,8 @@ size_t fm_session_state(fm_session *session, uint32_t position, fm_run *runs, si
 /* After filling the runs for `position`: the session's past becomes these tokens. */
 fm_status fm_session_restore(fm_session *session, const int32_t *ids, uint32_t position, fm_error *err);
 
-/* ---- the machine --------------------------------------------------------------------------------------------------- */
+/* ---- the machine ---------------------------------------------------------------------------------------------------
+ */
 
 /* Names of the kernel tables that can run here, best first, NULL-terminated. */
 const char *const *fm_kernel_names(void);

@@ -43,8 +43,8 @@ typedef struct fm_backend_ops {
     void (*route)(fm_backend *backend, uint32_t layer, uint32_t n, int32_t *experts, float *weights);
     /* y = sigmoid(shared_expert_gate h) * shared_expert(h). */
     void (*shared)(fm_backend *backend, uint32_t layer, uint32_t n);
-    /* The experts of `jobs` on their tokens. With n > 1 the sums of y are taken here, so jobs come in ascending order of
-     * expert ids; with n == 1 outputs are kept by place until combine. */
+    /* The experts of `jobs` on their tokens. With n > 1 the sums of y are taken here, so jobs come in ascending order
+     * of expert ids; with n == 1 outputs are kept by place until combine. */
     void (*experts)(fm_backend *backend, uint32_t layer, uint32_t n, const fm_expert_job *jobs, uint32_t count);
     /* x += y + the kept outputs, in order of place (n == 1). */
     void (*combine)(fm_backend *backend, uint32_t layer, uint32_t n, const float *weights);

@@ -83,7 +83,8 @@ static uint32_t group_by_expert(fm_routing *r, uint32_t experts, uint32_t n, uin
     return distinct;
 }
 
-/* ---- progress and cancelling -------------------------------------------------------------------------------------- */
+/* ---- progress and cancelling --------------------------------------------------------------------------------------
+ */
 
 static bool stopped(void *context) {
     fm_session *s = context;
@@ -96,9 +97,12 @@ static bool stopped(void *context) {
     return atomic_load(&s->cancelled);
 }
 
-static fm_status cancelled(fm_error *err) { return fm_fail(err, FM_CANCELLED, "the call was cancelled"); }
+static fm_status cancelled(fm_error *err) {
+    return fm_fail(err, FM_CANCELLED, "the call was cancelled");
+}
 
-/* ---- the MoE of a layer -------------------------------------------------------------------------------------------- */
+/* ---- the MoE of a layer --------------------------------------------------------------------------------------------
+ */
 
 /* Decode: the token's k experts in the order in which they are there, hits first. */
 static fm_status experts_of_token(fm_session *s, uint32_t layer, fm_error *err) {
@@ -184,8 +188,7 @@ static fm_status moe(fm_session *s, uint32_t layer, uint32_t n, fm_error *err) {
     uint32_t distinct = n == 1 ? k : group_by_expert(r, c->experts, n, k);
     fm_experts_request(m->experts, layer, n == 1 ? r->ids : r->distinct, distinct);
     m->ops->shared(m->backend, layer, n); /* while misses are read */
-    fm_status status =
-        n == 1 ? experts_of_token(s, layer, err) : experts_of_block(s, layer, n, distinct, err);
+    fm_status status = n == 1 ? experts_of_token(s, layer, err) : experts_of_block(s, layer, n, distinct, err);
     fm_experts_finish(m->experts);
     if (status != FM_OK)
         return status;
@@ -196,7 +199,8 @@ static fm_status moe(fm_session *s, uint32_t layer, uint32_t n, fm_error *err) {
     return FM_OK;
 }
 
-/* ---- all layers ---------------------------------------------------------------------------------------------------- */
+/* ---- all layers ----------------------------------------------------------------------------------------------------
+ */
 
 fm_status fm_forward(fm_session *s, const int32_t *ids, uint32_t n, uint32_t count, float *logits, fm_error *err) {
     fm_model *m = s->model;

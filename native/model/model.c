@@ -87,5 +87,9 @@ void fm_model_close(fm_model *m) {
     free(m);
 }
 
-const fm_plan *fm_model_plan(const fm_model *m) { return &m->plan; }
-const char *fm_model_reader(const fm_model *m) { return m->direct ? "direct" : "buffered"; }
+const fm_plan *fm_model_plan(const fm_model *m) {
+    return &m->plan;
+}
+const char *fm_model_reader(const fm_model *m) {
+    return m->direct ? "direct" : "buffered";
+}

@@ -12,13 +12,13 @@
 /* The router's choice for a block of tokens, and the same choice turned around: for each expert its tokens. k is
  * plan.experts_per_token. */
 typedef struct fm_routing {
-    int32_t *ids;        /* [sweep][k], ascending in each row */
-    float *weights;      /* [sweep][k] */
-    int32_t *tokens;     /* [sweep * k], grouped by expert, ascending within one */
+    int32_t *ids;         /* [sweep][k], ascending in each row */
+    float *weights;       /* [sweep][k] */
+    int32_t *tokens;      /* [sweep * k], grouped by expert, ascending within one */
     float *token_weights; /* [sweep * k], likewise */
-    uint32_t *first;     /* [experts + 1]: where an expert's tokens begin */
-    int32_t *distinct;   /* [experts]: those that have tokens, ascending */
-    int32_t *all;        /* [experts]: 0, 1, 2, … */
+    uint32_t *first;      /* [experts + 1]: where an expert's tokens begin */
+    int32_t *distinct;    /* [experts]: those that have tokens, ascending */
+    int32_t *all;         /* [experts]: 0, 1, 2, … */
     uint8_t *memory;
     uint64_t bytes;
 } fm_routing;
@@ -57,7 +57,6 @@ void fm_routing_free(fm_routing *routing);
 
 /* One block of n <= plan.sweep tokens from the session's position through every layer; the caller commits. Logits
  * [count][vocab] of the last `count` tokens. */
-fm_status fm_forward(fm_session *session, const int32_t *ids, uint32_t n, uint32_t count, float *logits,
-                     fm_error *err);
+fm_status fm_forward(fm_session *session, const int32_t *ids, uint32_t n, uint32_t count, float *logits, fm_error *err);
 
 #endif

@@ -21,10 +21,16 @@ enum { CONTEXT_SHARE = 8, CONTEXT_MOST = 32768, CONTEXT_LEAST = 512 };
 /* Likewise the activations. */
 enum { SCRATCH_SHARE = 8 };
 
-static uint32_t smaller(uint32_t a, uint32_t b) { return a < b ? a : b; }
-static uint32_t halve(uint32_t value, uint32_t least) { return value / 2 > least ? value / 2 : least; }
+static uint32_t smaller(uint32_t a, uint32_t b) {
+    return a < b ? a : b;
+}
+static uint32_t halve(uint32_t value, uint32_t least) {
+    return value / 2 > least ? value / 2 : least;
+}
 
-uint64_t fm_plan_session_bytes(const fm_plan *p) { return p->session_fixed + p->session_context; }
+uint64_t fm_plan_session_bytes(const fm_plan *p) {
+    return p->session_fixed + p->session_context;
+}
 
 uint32_t fm_plan_least_slots(const fm_plan *plan, const fm_table *table) {
     uint32_t k = plan->experts_per_token > 2 ? plan->experts_per_token : 2;

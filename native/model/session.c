@@ -149,10 +149,18 @@ fm_status fm_session_eval(fm_session *s, const int32_t *ids, size_t n, fm_logits
     return status;
 }
 
-void fm_session_cancel(fm_session *s) { atomic_store(&s->cancelled, true); }
-uint32_t fm_session_position(const fm_session *s) { return s->position; }
-const int32_t *fm_session_tokens(const fm_session *s) { return s->tokens; }
-void fm_session_stats(const fm_session *s, fm_stats *stats) { *stats = s->stats; }
+void fm_session_cancel(fm_session *s) {
+    atomic_store(&s->cancelled, true);
+}
+uint32_t fm_session_position(const fm_session *s) {
+    return s->position;
+}
+const int32_t *fm_session_tokens(const fm_session *s) {
+    return s->tokens;
+}
+void fm_session_stats(const fm_session *s, fm_stats *stats) {
+    *stats = s->stats;
+}
 
 size_t fm_session_state(fm_session *s, uint32_t position, fm_run *runs, size_t room) {
     if (position > s->model->plan.context)

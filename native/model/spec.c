@@ -30,9 +30,11 @@ static void expected_shape(const fm_config *c, fm_role role, uint32_t *rows, uin
         *rows = (r);                                                                                                   \
         *cols = (k);                                                                                                   \
         return;
-        FM_GLOBAL_ROLES(X) FM_SHARED_ROLES(X) FM_FULL_ROLES(X) FM_LINEAR_ROLES(X)
+        FM_GLOBAL_ROLES(X)
+    FM_SHARED_ROLES(X)
+    FM_FULL_ROLES(X) FM_LINEAR_ROLES(X)
 #undef X
-    case FM_ROLES:
+        case FM_ROLES:
         break;
     }
     *rows = *cols = 0;
@@ -46,7 +48,8 @@ static bool role_needed(const fm_config *c, fm_role role, int32_t layer) {
     return !global && (c->full_attention[layer] ? !linear : !full);
 }
 
-/* ---- checks ------------------------------------------------------------------------------------------------------- */
+/* ---- checks -------------------------------------------------------------------------------------------------------
+ */
 
 /* Bounds that keep every product of sizes below far from overflow, and every buffer plannable. */
 static fm_status check_config(const fm_config *c, fm_error *err) {
@@ -102,7 +105,8 @@ static fm_status check_format(const char *name, const fm_format *f, uint32_t row
     if (f->dtype != FM_AFFINE)
         return FM_OK;
     if (f->bits < 2 || f->bits > 8 || f->bits == 7)
-        return fm_fail(err, FM_UNSUPPORTED, "%s has %u bits a weight; 2, 3, 4, 5, 6 and 8 are supported", name, f->bits);
+        return fm_fail(err, FM_UNSUPPORTED, "%s has %u bits a weight; 2, 3, 4, 5, 6 and 8 are supported", name,
+                       f->bits);
     if (f->group != 32 && f->group != 64 && f->group != 128)
         return fm_fail(err, FM_UNSUPPORTED, "%s is quantised in groups of %u; 32, 64 and 128 are supported", name,
                        f->group);
@@ -200,7 +204,8 @@ static fm_status add_experts(fm_table *table, uint32_t layer, const fm_expert_ta
     return FM_OK;
 }
 
-/* ---- the table ------------------------------------------------------------------------------------------------------ */
+/* ---- the table ------------------------------------------------------------------------------------------------------
+ */
 
 const fm_tensor *fm_table_tensor(const fm_table *table, fm_role role, int32_t layer) {
     return layer < 0 ? &table->global[role] : &table->layers[(size_t)layer * FM_ROLES + role];

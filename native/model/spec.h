@@ -1,7 +1,7 @@
 /* The model as data: the caller's description, checked and copied.
  *
- * Owns: what shape each weight must have, that every extent lies inside its file and has the bytes that its format says,
- * that nothing is missing or given twice. After fm_table_new the rest of the core trusts it. */
+ * Owns: what shape each weight must have, that every extent lies inside its file and has the bytes that its format
+ * says, that nothing is missing or given twice. After fm_table_new the rest of the core trusts it. */
 #ifndef FM_MODEL_SPEC_H
 #define FM_MODEL_SPEC_H
 

@@ -36,10 +36,14 @@ namespace {
 // ---- ModelSpec -> fm_spec ----------------------------------------------------------------------------------------
 
 fm_dtype dtype_of(const std::string &name) {
-    if (name == "f32") return FM_F32;
-    if (name == "f16") return FM_F16;
-    if (name == "bf16") return FM_BF16;
-    if (name == "affine") return FM_AFFINE;
+    if (name == "f32")
+        return FM_F32;
+    if (name == "f16")
+        return FM_F16;
+    if (name == "bf16")
+        return FM_BF16;
+    if (name == "affine")
+        return FM_AFFINE;
     throw py::value_error("unknown dtype '" + name + "'");
 }
 
@@ -62,15 +66,17 @@ fm_extent extent_of(py::handle e) {
 
 // Names of spec.py in the order of the roles of flashmoe.h.
 const char *const role_names[FM_ROLES] = {
-    "embed",      "norm",      "head",        "input_norm",  "post_norm",          "router", "shared_gate",
-    "shared_up",  "shared_down", "shared_expert_gate", "q", "k", "v", "o", "q_norm", "k_norm",
-    "in_qkv",     "in_z",      "in_a",        "in_b",        "conv",               "A_log",  "dt_bias",
-    "linear_norm", "out",
+    "embed",  "norm",        "head",      "input_norm",  "post_norm",
+    "router", "shared_gate", "shared_up", "shared_down", "shared_expert_gate",
+    "q",      "k",           "v",         "o",           "q_norm",
+    "k_norm", "in_qkv",      "in_z",      "in_a",        "in_b",
+    "conv",   "A_log",       "dt_bias",   "linear_norm", "out",
 };
 
 fm_role role_of(const std::string &name) {
     for (int r = 0; r < FM_ROLES; r++)
-        if (name == role_names[r]) return static_cast<fm_role>(r);
+        if (name == role_names[r])
+            return static_cast<fm_role>(r);
     throw py::value_error("unknown role '" + name + "'");
 }
 
@@ -115,10 +121,12 @@ struct Spec {
 
         py::dict table = source.attr("tensors");
         py::tuple paths = source.attr("files"), layers = source.attr("experts");
-        if (layers.size() != config.layers) throw py::value_error("one expert table for each layer is needed");
+        if (layers.size() != config.layers)
+            throw py::value_error("one expert table for each layer is needed");
         names.reserve(paths.size() + table.size() + layers.size()); // c_str() must not move
         auto keep = [&](py::handle text) { return names.emplace_back(py::str(text)).c_str(); };
-        for (py::handle path : paths) files.push_back(keep(path));
+        for (py::handle path : paths)
+            files.push_back(keep(path));
         for (auto [key, tensor] : table) {
             auto [role, layer] = key.cast<std::pair<std::string, int32_t>>();
             tensors.push_back({role_of(role), layer, keep(tensor.attr("name")), format_of(tensor.attr("format")),
@@ -126,7 +134,8 @@ struct Spec {
                                extent_of(tensor.attr("biases"))});
         }
         for (py::handle layer : layers) {
-            auto array = py::array_t<int64_t, py::array::c_style | py::array::forcecast>::ensure(layer.attr("extents"));
+            auto array = py::array_t < int64_t,
+                 py::array::c_style | py::array::forcecast > ::ensure(layer.attr("extents"));
             if (!array || array.ndim() != 3 || array.shape(0) != static_cast<py::ssize_t>(config.experts) ||
                 array.shape(1) != FM_EXPERT_PARTS || array.shape(2) != 3)
                 throw py::value_error("expert extents must be int64 [experts, 9, 3]");
@@ -136,10 +145,10 @@ struct Spec {
                 list[i] = {static_cast<int32_t>(values[3 * i]), static_cast<uint64_t>(values[3 * i + 1]),
                            static_cast<uint64_t>(values[3 * i + 2])};
             extents.push_back(std::move(list));
-            experts.push_back({keep(layer.attr("name")),
-                               {format_of(layer.attr("gate")), format_of(layer.attr("up")),
-                                format_of(layer.attr("down"))},
-                               extents.back().data()});
+            experts.push_back(
+                {keep(layer.attr("name")),
+                 {format_of(layer.attr("gate")), format_of(layer.attr("up")), format_of(layer.attr("down"))},
+                 extents.back().data()});
         }
         spec.files = files.data();
         spec.file_count = static_cast<uint32_t>(files.size());
@@ -190,7 +199,8 @@ struct Progress {
         auto *self = static_cast<Progress *>(context);
         py::gil_scoped_acquire gil;
         try {
-            if (PyErr_CheckSignals() != 0) throw py::error_already_set();
+            if (PyErr_CheckSignals() != 0)
+                throw py::error_already_set();
             return !self->callback.is_none() && py::cast<bool>(py::bool_(self->callback(done, total)));
         } catch (py::error_already_set &e) {
             self->raised = std::make_unique<py::error_already_set>(e);
@@ -199,8 +209,10 @@ struct Progress {
     }
 
     void finish(fm_status status, const fm_error &err) {
-        if (raised) throw py::error_already_set(*raised);
-        if (status != FM_OK) raise(err);
+        if (raised)
+            throw py::error_already_set(*raised);
+        if (status != FM_OK)
+            raise(err);
     }
 };
 
@@ -232,7 +244,8 @@ struct Model {
             py::gil_scoped_release release;
             status = fm_model_open(&spec.spec, &options.options, Progress::report, &progress, &opened, &err);
         }
-        if (opened) model.reset(opened, close_without_gil<fm_model, fm_model_close>);
+        if (opened)
+            model.reset(opened, close_without_gil<fm_model, fm_model_close>);
         progress.finish(status, err);
     }
 };
@@ -244,9 +257,8 @@ struct Session {
     std::shared_ptr<std::mutex> busy = std::make_shared<std::mutex>(); // one call at a time on a session
 
     Session(std::shared_ptr<fm_model> m, fm_session *s, uint32_t v) : model(std::move(m)), vocab(v) {
-        session = std::shared_ptr<fm_session>(s, [keep = model](fm_session *p) {
-            close_without_gil<fm_session, fm_session_close>(p);
-        });
+        session = std::shared_ptr<fm_session>(
+            s, [keep = model](fm_session *p) { close_without_gil<fm_session, fm_session_close>(p); });
     }
 
     static Session make(const Model &m) {
@@ -257,7 +269,8 @@ struct Session {
             py::gil_scoped_release release;
             status = fm_session_new(m.model.get(), &s, &err);
         }
-        if (status != FM_OK) raise(err);
+        if (status != FM_OK)
+            raise(err);
         return Session(m.model, s, m.vocab);
     }
 
@@ -304,7 +317,8 @@ struct Session {
             std::lock_guard<std::mutex> guard(*busy);
             status = fm_session_fork(s.get(), &forked, &err);
         }
-        if (status != FM_OK) raise(err);
+        if (status != FM_OK)
+            raise(err);
         return Session(model, forked, vocab);
     }
 
@@ -333,17 +347,17 @@ struct Session {
     void restore(const py::array_t<int32_t, py::array::c_style> &ids) {
         auto s = alive();
         fm_error err{};
-        if (fm_session_restore(s.get(), ids.data(), static_cast<uint32_t>(ids.size()), &err) != FM_OK) raise(err);
+        if (fm_session_restore(s.get(), ids.data(), static_cast<uint32_t>(ids.size()), &err) != FM_OK)
+            raise(err);
     }
 
     py::dict stats() const {
         fm_stats stats;
         fm_session_stats(alive().get(), &stats);
         auto phase = [](const fm_phase_stats &p) {
-            return py::dict("tokens"_a = p.tokens, "expert_hits"_a = p.expert_hits,
-                            "expert_misses"_a = p.expert_misses, "bytes_read"_a = p.bytes_read,
-                            "seconds"_a = p.seconds, "seconds_reading"_a = p.seconds_reading,
-                            "seconds_waiting"_a = p.seconds_waiting);
+            return py::dict("tokens"_a = p.tokens, "expert_hits"_a = p.expert_hits, "expert_misses"_a = p.expert_misses,
+                            "bytes_read"_a = p.bytes_read, "seconds"_a = p.seconds,
+                            "seconds_reading"_a = p.seconds_reading, "seconds_waiting"_a = p.seconds_waiting);
         };
         return py::dict("prefill"_a = phase(stats.prefill), "decode"_a = phase(stats.decode));
     }
@@ -355,13 +369,15 @@ py::dict make_plan(py::handle source, const py::dict &o) {
     fm_plan plan;
     fm_error err{};
     fm_status status = fm_plan_make(&spec.spec, &options.options, &plan, &err);
-    if (status != FM_OK) raise(err);
+    if (status != FM_OK)
+        raise(err);
     return plan_dict(plan);
 }
 
 std::vector<std::string> kernel_names() {
     std::vector<std::string> names;
-    for (const char *const *name = fm_kernel_names(); *name; name++) names.emplace_back(*name);
+    for (const char *const *name = fm_kernel_names(); *name; name++)
+        names.emplace_back(*name);
     return names;
 }
 
@@ -373,7 +389,8 @@ double measure_disk(const std::string &path, size_t size, uint32_t depth, bool d
         py::gil_scoped_release release;
         status = fm_measure_disk(path.c_str(), size, depth, direct, seconds, &rate, &err);
     }
-    if (status != FM_OK) raise(err);
+    if (status != FM_OK)
+        raise(err);
     return rate;
 }
 
@@ -396,9 +413,12 @@ PYBIND11_MODULE(_core, m) {
         .def("eval", &Session::eval, "ids"_a, "logits"_a, "progress"_a = py::none())
         .def("fork", &Session::fork)
         .def("close", &Session::close)
-        .def("cancel", [](const Session &self) { if (self.session) fm_session_cancel(self.session.get()); })
-        .def_property_readonly("position",
-                               [](const Session &self) { return fm_session_position(self.alive().get()); })
+        .def("cancel",
+             [](const Session &self) {
+                 if (self.session)
+                     fm_session_cancel(self.session.get());
+             })
+        .def_property_readonly("position", [](const Session &self) { return fm_session_position(self.alive().get()); })
         .def("tokens", &Session::tokens)
         .def("state", &Session::state, "position"_a)
         .def("restore", &Session::restore, "ids"_a)

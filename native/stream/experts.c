@@ -114,7 +114,8 @@ static uint8_t *part_address(const fm_experts *src, int32_t index, uint32_t laye
     return place->in_place ? base + extent->offset % FM_DIRECT_ALIGN : base;
 }
 
-/* ---- the LRU list and the table; the lock is held ----------------------------------------------------------------- */
+/* ---- the LRU list and the table; the lock is held -----------------------------------------------------------------
+ */
 
 static void lru_remove(fm_experts *src, int32_t i) {
     slot *s = &src->slots[i];
@@ -281,7 +282,8 @@ static void read_done(void *context, const fm_read *read, fm_status status, cons
     pthread_mutex_unlock(&src->lock);
 }
 
-/* ---- requests ------------------------------------------------------------------------------------------------------ */
+/* ---- requests ------------------------------------------------------------------------------------------------------
+ */
 
 void fm_experts_request(fm_experts *src, uint32_t layer, const int32_t *ids, uint32_t n) {
     pthread_mutex_lock(&src->lock);

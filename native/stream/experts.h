@@ -9,8 +9,8 @@
  *     fm_experts_finish(src)                     after the last release, or to give up after an error
  *
  * Policy: least recently used, over all layers. When a request is larger than the cache, hits are pinned only as far as
- * a window of slots stays free for reading ahead, and reads follow the order of `ids`; acquire in that order then, since
- * FM_ANY may wait for a slot that only a release can give.
+ * a window of slots stays free for reading ahead, and reads follow the order of `ids`; acquire in that order then,
+ * since FM_ANY may wait for a slot that only a release can give.
  *
  * One request at a time, from one thread. */
 #ifndef FM_STREAM_EXPERTS_H

@@ -95,10 +95,11 @@ fm_status fm_file_read(const fm_file *file, uint64_t offset, size_t length, void
         if (n < 0)
             return read_failed(file, offset + got, err);
         if (n == 0)
-            return fm_fail(err, FM_IO,
-                           "%s ends at offset %llu where %llu more bytes were expected: the file was truncated while it "
-                           "was in use",
-                           file->path, (unsigned long long)(offset + got), (unsigned long long)(length - got));
+            return fm_fail(
+                err, FM_IO,
+                "%s ends at offset %llu where %llu more bytes were expected: the file was truncated while it "
+                "was in use",
+                file->path, (unsigned long long)(offset + got), (unsigned long long)(length - got));
         got += (size_t)n;
     }
     return FM_OK;

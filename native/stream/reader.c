@@ -25,7 +25,9 @@ static size_t stage_bytes_of(size_t staging) {
     return (size_t)fm_round_up(staging, FM_DIRECT_ALIGN) + 2 * FM_DIRECT_ALIGN;
 }
 
-uint64_t fm_reader_bytes(uint32_t threads, size_t staging) { return (uint64_t)threads * stage_bytes_of(staging); }
+uint64_t fm_reader_bytes(uint32_t threads, size_t staging) {
+    return (uint64_t)threads * stage_bytes_of(staging);
+}
 
 static fm_status do_read(const fm_reader *reader, const fm_read *read, uint8_t *stage, fm_error *err) {
     if (!reader->direct || read->file->direct < 0)

@@ -28,7 +28,8 @@ static int failures;
         }                                                                                                              \
     } while (0)
 
-/* ---- faults --------------------------------------------------------------------------------------------------------- */
+/* ---- faults ---------------------------------------------------------------------------------------------------------
+ */
 
 static atomic_int fail_every, short_every, interrupt_every, reads;
 
@@ -47,9 +48,12 @@ ssize_t pread(int fd, void *buffer, size_t n, off_t offset) {
         got /= 3;
     return got;
 }
-ssize_t pread64(int fd, void *buffer, size_t n, off_t offset) { return pread(fd, buffer, n, offset); }
+ssize_t pread64(int fd, void *buffer, size_t n, off_t offset) {
+    return pread(fd, buffer, n, offset);
+}
 
-/* ---- a file of experts ------------------------------------------------------------------------------------------------ */
+/* ---- a file of experts
+ * ------------------------------------------------------------------------------------------------ */
 
 static uint8_t *bytes;
 static size_t file_bytes;
@@ -64,8 +68,10 @@ static unsigned random_next(void) {
 
 /* Layer 0 has bf16 experts, large enough to be read in place; layer 1 is 4 bits; layer 2 mixes them. */
 static void describe(void) {
-    fm_format bf16_in = {FM_BF16, INNER, HIDDEN * 2, 0, 0, FM_F32}, bf16_out = {FM_BF16, HIDDEN * 2, INNER, 0, 0, FM_F32};
-    fm_format q4_in = {FM_AFFINE, INNER, HIDDEN * 2, 4, 64, FM_BF16}, q4_out = {FM_AFFINE, HIDDEN * 2, INNER, 4, 32, FM_BF16};
+    fm_format bf16_in = {FM_BF16, INNER, HIDDEN * 2, 0, 0, FM_F32},
+              bf16_out = {FM_BF16, HIDDEN * 2, INNER, 0, 0, FM_F32};
+    fm_format q4_in = {FM_AFFINE, INNER, HIDDEN * 2, 4, 64, FM_BF16},
+              q4_out = {FM_AFFINE, HIDDEN * 2, INNER, 4, 32, FM_BF16};
     size_t at = 13;
     for (int l = 0; l < LAYERS; l++) {
         fm_format gate = l == 1 ? q4_in : bf16_in, down = l == 0 ? bf16_out : q4_out;
