@@ -8,6 +8,7 @@
 #include "backend.h"
 #include "model.h"
 
+#include <math.h>
 #include <string.h>
 
 /* Reads under way at most. A laptop's NVMe needs about eight for its full rate; slower disks lose nothing. */
@@ -89,9 +90,9 @@ static fm_status over_budget(const fm_plan *p, fm_error *err) {
                    "a memory budget of %.1f MiB is too small for this model: the smallest that works is %.1f MiB "
                    "(dense weights %.1f, a session of %u tokens %.1f, scratch %.1f, read buffers %.1f, and %u experts "
                    "%.1f)",
-                   (double)p->budget / MIB, (double)p->smallest / MIB, (double)p->dense / MIB, p->context,
-                   (double)fm_plan_session_bytes(p) / MIB, (double)p->scratch / MIB, (double)p->readers / MIB,
-                   p->cache_slots, (double)p->cache / MIB);
+                   (double)p->budget / MIB, ceil((double)p->smallest / MIB * 10) / 10, (double)p->dense / MIB,
+                   p->context, (double)fm_plan_session_bytes(p) / MIB, (double)p->scratch / MIB,
+                   (double)p->readers / MIB, p->cache_slots, (double)p->cache / MIB);
 }
 
 fm_status fm_plan_for(const fm_table *table, const fm_options *options, fm_plan *p, fm_error *err) {
