@@ -187,6 +187,16 @@ def test_an_exception_of_progress_comes_out_and_the_session_goes_on(ids: list[in
     assert session.position == position + 5
 
 
+def test_a_session_closed_from_a_progress_callback_does_not_deadlock(ids: list[int]) -> None:
+    model = flashmoe.Model(MODEL.folder, memory="64MiB", context=4000)
+    other = model.session()
+    other.eval(ids[:3])
+    session = model.session()
+    session.eval((ids * 100)[:3000], progress=lambda done, total: other.close())
+    with model.session() as again:
+        again.eval(ids)
+
+
 def test_cancel_from_another_thread(ids: list[int]) -> None:
     model = flashmoe.Model(MODEL.folder, memory="64MiB", context=4096)
     session = model.session()

@@ -42,6 +42,7 @@ fm_status fm_model_open(const fm_spec *spec, const fm_options *options, fm_progr
     if (!m)
         return fm_fail(err, FM_NO_MEMORY, "out of memory for the model");
     pthread_mutex_init(&m->lock, NULL);
+    pthread_mutex_init(&m->closing_lock, NULL);
     m->ops = &fm_cpu_backend;
     fm_status status = fm_table_new(spec, &m->table, err);
     if (status == FM_OK)
@@ -75,6 +76,7 @@ fm_status fm_model_open(const fm_spec *spec, const fm_options *options, fm_progr
 void fm_model_close(fm_model *m) {
     if (!m)
         return;
+    fm_model_free_closed(m);
     fm_experts_free(m->experts);
     if (m->backend)
         m->ops->close(m->backend);
@@ -84,6 +86,7 @@ void fm_model_close(fm_model *m) {
     free(m->files);
     fm_table_free(m->table);
     pthread_mutex_destroy(&m->lock);
+    pthread_mutex_destroy(&m->closing_lock);
     free(m);
 }
 

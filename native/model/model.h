@@ -34,6 +34,9 @@ struct fm_model {
     bool direct;
     uint32_t sessions;
     pthread_mutex_t lock; /* held by the one call that uses the backend, the cache or the routing */
+
+    pthread_mutex_t closing_lock; /* guards: */
+    fm_session *closing;          /* sessions that were closed while a call ran; see session.c */
 };
 
 struct fm_session {
@@ -43,6 +46,7 @@ struct fm_session {
     uint32_t position;
     fm_stats stats;
     atomic_bool cancelled;
+    fm_session *next_closing;
 
     /* of the running eval */
     fm_progress progress;
@@ -50,6 +54,9 @@ struct fm_session {
     uint64_t progress_done, progress_total; /* tokens */
     double progress_next;                   /* when to report again, seconds of fm_now */
 };
+
+/* Frees the sessions in `closing`; the lock is held, or nothing runs any more. */
+void fm_model_free_closed(fm_model *model);
 
 uint64_t fm_routing_bytes(const fm_config *c, const fm_plan *plan);
 fm_status fm_routing_new(fm_routing *routing, const fm_config *c, const fm_plan *plan, fm_error *err);

@@ -24,6 +24,34 @@ static fm_status share_memory(fm_model *m, uint32_t sessions, fm_error *err) {
     return FM_OK;
 }
 
+void fm_model_free_closed(fm_model *m) {
+    pthread_mutex_lock(&m->closing_lock);
+    fm_session *s = m->closing;
+    m->closing = NULL;
+    pthread_mutex_unlock(&m->closing_lock);
+    while (s) {
+        fm_session *next = s->next_closing;
+        m->ops->state_free(m->backend, s->state);
+        free(s->tokens);
+        free(s);
+        share_memory(m, m->sessions - 1, NULL);
+        s = next;
+    }
+}
+
+/* Ends a call that took the lock. A session that is closed meanwhile, perhaps by this very thread from its progress
+ * callback, waits in `closing` instead of for the lock; who lets go of the lock frees it. */
+static void unlock(fm_model *m) {
+    for (bool more = true; more;) {
+        fm_model_free_closed(m);
+        pthread_mutex_unlock(&m->lock);
+        pthread_mutex_lock(&m->closing_lock);
+        more = m->closing != NULL;
+        pthread_mutex_unlock(&m->closing_lock);
+        more = more && pthread_mutex_trylock(&m->lock) == 0;
+    }
+}
+
 /* fm_session_new under the lock. */
 static fm_status new_session(fm_model *m, fm_session **out, fm_error *err) {
     fm_status status = share_memory(m, m->sessions + 1, err);
@@ -51,7 +79,7 @@ static fm_status new_session(fm_model *m, fm_session **out, fm_error *err) {
 fm_status fm_session_new(fm_model *m, fm_session **session, fm_error *err) {
     pthread_mutex_lock(&m->lock);
     fm_status status = new_session(m, session, err);
-    pthread_mutex_unlock(&m->lock);
+    unlock(m);
     return status;
 }
 
@@ -65,7 +93,7 @@ fm_status fm_session_fork(fm_session *from, fm_session **forked, fm_error *err) 
         memcpy(to->tokens, from->tokens, from->position * sizeof *to->tokens);
         to->position = from->position;
     }
-    pthread_mutex_unlock(&m->lock);
+    unlock(m);
     return status;
 }
 
@@ -73,12 +101,12 @@ void fm_session_close(fm_session *s) {
     if (!s)
         return;
     fm_model *m = s->model;
-    pthread_mutex_lock(&m->lock);
-    m->ops->state_free(m->backend, s->state);
-    free(s->tokens);
-    free(s);
-    share_memory(m, m->sessions - 1, NULL);
-    pthread_mutex_unlock(&m->lock);
+    pthread_mutex_lock(&m->closing_lock);
+    s->next_closing = m->closing;
+    m->closing = s;
+    pthread_mutex_unlock(&m->closing_lock);
+    if (pthread_mutex_trylock(&m->lock) == 0)
+        unlock(m);
 }
 
 static fm_status check_call(const fm_session *s, const int32_t *ids, size_t n, fm_error *err) {
@@ -145,7 +173,7 @@ fm_status fm_session_eval(fm_session *s, const int32_t *ids, size_t n, fm_logits
         phase->seconds_reading += after.seconds_reading - before.seconds_reading;
         phase->seconds_waiting += after.seconds_waiting - before.seconds_waiting;
     }
-    pthread_mutex_unlock(&m->lock);
+    unlock(m);
     return status;
 }
 

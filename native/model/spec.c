@@ -31,8 +31,9 @@ static void expected_shape(const fm_config *c, fm_role role, uint32_t *rows, uin
         *cols = (k);                                                                                                   \
         return;
         FM_GLOBAL_ROLES(X)
-    FM_SHARED_ROLES(X)
-    FM_FULL_ROLES(X) FM_LINEAR_ROLES(X)
+        FM_SHARED_ROLES(X)
+    FM_FULL_ROLES(X)
+    FM_LINEAR_ROLES(X)
 #undef X
         case FM_ROLES:
         break;
