@@ -18,6 +18,9 @@
 
 #define LANES 16
 #define MOST_TOKENS 6
+#define DIRECT_TOKENS 4
+#define DIRECT_MOST 8
+#define AHEAD(rows, row_bytes) ((rows) == 1 ? 4096 : 4 * (row_bytes) + 256)
 typedef __m512 V;
 
 static inline V v_zero(void) { return _mm512_setzero_ps(); }
@@ -68,10 +71,8 @@ static inline V load_numbers(fm_dtype dtype, const uint8_t *p, uint32_t count) {
                            : _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(half), 16));
 }
 
-static inline V pick_scales(V scales, uint32_t first, int shift) {
-    __m512i lane = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
-    __m512i index = _mm512_srl_epi32(_mm512_add_epi32(lane, _mm512_set1_epi32((int)first)), _mm_cvtsi32_si128(shift));
-    return _mm512_permutexvar_ps(index, scales);
+static inline V pick_scales(V scales, const uint32_t *index) {
+    return _mm512_permutexvar_ps(_mm512_load_si512(index), scales);
 }
 
 /* ---- unpacking ------------------------------------------------------------------------------------------------------- */
@@ -106,20 +107,14 @@ static inline __m512i two_loads(const uint8_t *index, const uint8_t *low, const 
                                         load_bytes(high));
 }
 
-#define INLINE_HERE static inline __attribute__((always_inline))
-INLINE_HERE chunk chunk_load(int kind, const uint8_t *p);
-INLINE_HERE V chunk_part(int kind, chunk c, const uint8_t *p, int s);
-static inline uint32_t chunk_slack(int kind);
-
-#define PREFETCH(row_bytes) (4 * (row_bytes) + 256)
 #include "kernels_product.h"
 #include "kernels_vector.h"
 
-static inline uint32_t chunk_slack(int k) {
+INLINE uint32_t chunk_slack(kind k) {
     return k == W4 ? 3 : 0;
 }
 
-INLINE_HERE chunk chunk_load(int k, const uint8_t *p) {
+INLINE chunk chunk_load(kind k, const uint8_t *p) {
     chunk c = {_mm512_setzero_si512(), _mm512_setzero_si512()};
     switch (k) {
     case W2: c.a = _mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)p)); break;
@@ -145,7 +140,7 @@ INLINE_HERE chunk chunk_load(int k, const uint8_t *p) {
 }
 
 /* vpermps looks at the low 4 bits of a lane only, and vpermi2ps at 5: a table needs no mask. */
-INLINE_HERE V chunk_part(int k, chunk c, const uint8_t *p, int s) {
+INLINE V chunk_part(kind k, chunk c, const uint8_t *p, int s) {
     switch (k) {
     case W2: {
         const V table = _mm512_setr_ps(0, 1, 2, 3, 0, 1, 2, 3, 0, 1, 2, 3, 0, 1, 2, 3);

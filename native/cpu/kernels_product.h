@@ -16,13 +16,26 @@
  * What does not fill a chunk is copied to one padded with zeros, weights and x alike, and is computed like the others.
  *
  * The file that includes this defines: V (vector of LANES floats), LANES, v_zero, v_set1, v_load, v_loadu, v_store,
- * v_add, v_mul, v_fma(a, b, c) = a b + c, reduce4(a, b, c, d) -> store to float[4], iota-indexed v_pick, and
+ * v_add, v_mul, v_fma(a, b, c) = a b + c, reduce4(a, b, c, d, out): their four sums, each in the same order, and
  *   chunk_load(kind, p) -> chunk, chunk_part(kind, chunk, p, s): the parts of a chunk at p
  *   chunk_slack(kind): bytes after the chunk that these two may read
  *   load_numbers(dtype, p, count) -> V: up to LANES stored numbers, zeros after count
- *   pick_scales(V scales, uint32_t first, int shift): lane i = scales[(first + i) >> shift]
- *   HAND_AHEAD: bytes to prefetch ahead in direct */
+ *   pick_scales(V scales, const uint32_t *index): lane i = scales[index[i]]
+ *   AHEAD(rows, row_bytes): how many bytes ahead direct prefetches, when it reads so many rows side by side
+ *   MOST_TOKENS: tokens whose sums fit in registers with those of 4 rows; DIRECT_TOKENS the same when unpacking too
+ *     (2 or 4); DIRECT_MOST: the most tokens for which direct is faster */
 #include "kernels_convert.h"
+
+/* Loops over rows, tokens and parts have constant bounds and keep their sums in registers when unrolled. Sanitizers get
+ * short loops, since checking the long ones takes minutes to compile; the number of a part must stay a constant. */
+#define UNROLL_PARTS _Pragma("GCC unroll 8")
+#define UNROLL UNROLL_PARTS
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(undefined_behavior_sanitizer) || __has_feature(thread_sanitizer)
+#undef UNROLL
+#define UNROLL _Pragma("GCC unroll 1")
+#endif
+#endif
 
 #define INLINE static inline __attribute__((always_inline))
 #define NOINLINE static __attribute__((noinline))
@@ -31,7 +44,6 @@ enum {
     CHUNK = 8 * LANES,
     ROWS = 4,             /* of sums in registers */
     TOKENS = MOST_TOKENS, /* of sums in registers, at most, when buffered */
-    DIRECT_TOKENS = 4,    /* up to here direct is faster */
     TILE = 8,             /* rows unpacked at a time */
     SPAN = 4,             /* chunks unpacked at a time */
     BATCH = 48,           /* tokens for which a tile is unpacked once */
@@ -39,6 +51,10 @@ enum {
 
 /* What differs in unpacking. */
 typedef enum { W2, W3, W4, W5, W6, W8, WF32, WF16, WBF16 } kind;
+
+INLINE chunk chunk_load(kind k, const uint8_t *p);
+INLINE V chunk_part(kind k, chunk c, const uint8_t *p, int s);
+INLINE uint32_t chunk_slack(kind k);
 
 static kind kind_of(const fm_format *f) {
     switch (f->dtype) {
@@ -62,6 +78,7 @@ typedef struct {
     int lane_shift;       /* lane l of the row, counted over chunks, belongs to group l >> lane_shift */
     uint32_t row0, row1;
     const uint8_t *end;   /* of the weights of the rows */
+    uint32_t picks[16][LANES] __attribute__((aligned(64))); /* [chunk][lane] scale of a lane in its vector of scales */
     const float *x;
     size_t ldx;
     const float *sums;
@@ -97,10 +114,6 @@ INLINE V load_scales(const product *a, uint32_t row, uint32_t g) {
 /* x of the columns from `col` that do not fill a chunk, as a chunk. */
 static void pad_x(const product *a, const float *x, uint32_t col, float *out) {
     uint32_t left = a->m->format.cols - col, lanes = left / 8;
-    if (left >= CHUNK) {
-        memcpy(out, x + col, CHUNK * sizeof *out);
-        return;
-    }
     memset(out, 0, CHUNK * sizeof *out);
     if (!a->groups)
         memcpy(out, x + col, left * sizeof *out);
@@ -121,102 +134,146 @@ static void pad_weights(const product *a, const uint8_t *row, uint32_t col, uint
 
 /* ---- direct -------------------------------------------------------------------------------------------------------- */
 
-INLINE void direct_chunk(kind k, int tokens, const uint8_t *const *w, const V *scales, uint32_t lane, int shift,
+/* One chunk of `rows` rows and `tokens` tokens, both constants. */
+INLINE void direct_chunk(kind k, int rows, int tokens, const uint8_t *const *w, const V *scales, const uint32_t *pick,
                          const float *const *x, V (*acc)[ROWS]) {
     chunk packed[ROWS];
     V p[DIRECT_TOKENS][ROWS];
-#pragma GCC unroll 8
-    for (int r = 0; r < ROWS; r++)
+    UNROLL
+    for (int r = 0; r < rows; r++)
         packed[r] = chunk_load(k, w[r]);
-#pragma GCC unroll 8
+    UNROLL_PARTS
     for (int s = 0; s < 8; s++)
-#pragma GCC unroll 8
-        for (int r = 0; r < ROWS; r++) {
+        UNROLL
+        for (int r = 0; r < rows; r++) {
             V part = chunk_part(k, packed[r], w[r], s);
-#pragma GCC unroll 8
+            UNROLL
             for (int t = 0; t < tokens; t++) {
                 V xs = v_loadu(x[t] + s * LANES);
                 p[t][r] = s ? v_fma(part, xs, p[t][r]) : v_mul(part, xs);
             }
         }
-#pragma GCC unroll 8
-    for (int r = 0; r < ROWS; r++) {
-        V scale = k < WF32 ? pick_scales(scales[r], lane, shift) : v_zero();
-#pragma GCC unroll 8
+    UNROLL
+    for (int r = 0; r < rows; r++) {
+        V scale = k < WF32 ? pick_scales(scales[r], pick) : v_zero();
+        UNROLL
         for (int t = 0; t < tokens; t++)
             acc[t][r] = k < WF32 ? v_fma(scale, p[t][r], acc[t][r]) : v_add(p[t][r], acc[t][r]);
     }
 }
 
-INLINE void direct(kind k, int tokens, const product *a) {
-    const uint32_t cols = a->m->format.cols, bytes = chunk_bytes(k);
-    const uint32_t span = k < WF32 ? 1u << a->lane_shift : UINT32_MAX; /* chunks for which a vector of scales lasts */
-    float x_tail[DIRECT_TOKENS][CHUNK] __attribute__((aligned(64)));
+/* Some rows from `row` on (a constant number; what is past the last is the last again) and tokens from t0 on. */
+INLINE void direct_rows(kind k, int rows, int tokens, const product *a, uint32_t row, uint32_t t0,
+                        const float (*x_tail)[CHUNK], float (*acc_out)[ROWS][LANES]) {
+    const uint32_t cols = a->m->format.cols, bytes = chunk_bytes(k), chunks = (cols + CHUNK - 1) / CHUNK;
+    const uint32_t span = 1u << a->lane_shift; /* chunks for which a vector of scales lasts */
     uint8_t w_tail[ROWS][PADDED_BYTES];
-    bool padded = false;
-    for (uint32_t row = a->row0; row < a->row1; row += ROWS) {
-        uint32_t rows = a->row1 - row < ROWS ? a->row1 - row : ROWS;
-        const uint8_t *w[ROWS];
-        const float *x[DIRECT_TOKENS];
-        V acc[DIRECT_TOKENS][ROWS], scales[ROWS];
-#pragma GCC unroll 8
-        for (uint32_t r = 0; r < ROWS; r++) {
-            uint32_t safe = row + (r < rows ? r : rows - 1); /* what is computed twice is not stored */
-            w[r] = a->m->weight + safe * a->row_bytes;
-#pragma GCC unroll 8
-            for (int t = 0; t < tokens; t++)
-                acc[t][r] = k < WF32 ? bias_part(a, safe, a->sums + t * a->ldsums) : v_zero();
-        }
-#pragma GCC unroll 8
+    const uint8_t *w[ROWS];
+    const float *x[DIRECT_TOKENS];
+    uint32_t real[ROWS];
+    V acc[DIRECT_TOKENS][ROWS], scales[ROWS];
+    UNROLL
+    for (int t = 0; t < tokens; t++)
+        x[t] = a->x + (t0 + (uint32_t)t) * a->ldx;
+    UNROLL
+    for (int r = 0; r < rows; r++) {
+        real[r] = row + (uint32_t)r < a->row1 ? row + (uint32_t)r : a->row1 - 1;
+        w[r] = a->m->weight + real[r] * a->row_bytes;
+        scales[r] = v_zero();
+        UNROLL
         for (int t = 0; t < tokens; t++)
-            x[t] = a->x + t * a->ldx;
-
-        uint32_t full = cols / CHUNK, c = 0;
-        if (full && (size_t)(a->end - (w[rows - 1] + full * bytes)) < chunk_slack(k))
-            full--; /* only in the last rows: their last chunk is read from a copy */
-        while (c < full) {
-            if (k < WF32)
-#pragma GCC unroll 8
-                for (uint32_t r = 0; r < ROWS; r++)
-                    scales[r] = load_scales(a, row + (r < rows ? r : rows - 1), c / span * LANES);
-            uint32_t stop = k < WF32 && full - c > span ? c + span : full;
-            for (uint32_t lane = 0; c < stop; c++, lane += LANES) {
-#pragma GCC unroll 8
-                for (int r = 0; r < ROWS; r++)
-                    __builtin_prefetch(w[r] + PREFETCH(a->row_bytes));
-                direct_chunk(k, tokens, w, scales, lane, a->lane_shift, x, acc);
-#pragma GCC unroll 8
-                for (int r = 0; r < ROWS; r++)
-                    w[r] += bytes;
-#pragma GCC unroll 8
-                for (int t = 0; t < tokens; t++)
-                    x[t] += CHUNK;
-            }
-        }
-        for (; c * CHUNK < cols; c++) { /* once at most */
-            const uint8_t *tails[ROWS];
-            const float *x_tails[DIRECT_TOKENS];
-            for (uint32_t r = 0; r < ROWS; r++) {
-                uint32_t safe = row + (r < rows ? r : rows - 1);
-                pad_weights(a, a->m->weight + safe * a->row_bytes, c * CHUNK, w_tail[r]);
-                tails[r] = w_tail[r];
-                if (k < WF32)
-                    scales[r] = load_scales(a, safe, c / span * LANES);
-            }
-            for (int t = 0; t < tokens; t++) {
-                if (!padded)
-                    pad_x(a, a->x + t * a->ldx, c * CHUNK, x_tail[t]);
-                x_tails[t] = x_tail[t];
-            }
-            padded = cols % CHUNK != 0; /* then this is the tail of every row */
-            direct_chunk(k, tokens, tails, scales, c % span * LANES, a->lane_shift, x_tails, acc);
-        }
-        for (int t = 0; t < tokens; t++) {
-            float sum[ROWS];
-            reduce4(acc[t][0], acc[t][1], acc[t][2], acc[t][3], sum);
-            memcpy(a->y + t * a->ldy + row, sum, rows * sizeof *sum);
-        }
+            acc[t][r] = k < WF32 ? bias_part(a, real[r], a->sums + (t0 + (uint32_t)t) * a->ldsums) : v_zero();
     }
+    uint32_t full = cols / CHUNK; /* chunks read in place */
+    if (full && (size_t)(a->end - (w[rows - 1] + full * bytes)) < chunk_slack(k))
+        full--; /* only in the last rows: their last chunk is read from a copy */
+    for (uint32_t c = 0; c < chunks; c++) {
+        if (k < WF32 && c % span == 0)
+            UNROLL
+            for (int r = 0; r < rows; r++)
+                scales[r] = load_scales(a, real[r], c / span * LANES);
+        if (c == full) {
+            for (int r = 0; r < rows; r++) {
+                pad_weights(a, a->m->weight + real[r] * a->row_bytes, c * CHUNK, w_tail[r]);
+                w[r] = w_tail[r];
+            }
+            for (int t = 0; t < tokens && cols % CHUNK; t++)
+                x[t] = x_tail[t];
+        }
+        UNROLL
+        for (int r = 0; r < rows; r++)
+            __builtin_prefetch(w[r] + AHEAD(rows, a->row_bytes));
+        direct_chunk(k, rows, tokens, w, scales, a->picks[c % span], x, acc);
+        UNROLL
+        for (int r = 0; r < rows; r++)
+            w[r] += bytes;
+        UNROLL
+        for (int t = 0; t < tokens; t++)
+            x[t] += CHUNK;
+    }
+    UNROLL
+    for (int t = 0; t < tokens; t++)
+        UNROLL
+        for (int r = 0; r < rows; r++)
+            v_store(acc_out[t][r], acc[t][r]);
+}
+
+/* ROWS rows. A single token is limited by memory, which likes to be read in order: one row after the other. */
+INLINE void direct_tile(kind k, int tokens, const product *a, uint32_t row, uint32_t t0, const float (*x_tail)[CHUNK]) {
+    float acc[DIRECT_TOKENS][ROWS][LANES] __attribute__((aligned(64)));
+    uint32_t rows = a->row1 - row < ROWS ? a->row1 - row : ROWS;
+    if (tokens == 1) {
+        memset(acc[0], 0, sizeof acc[0]);
+        for (uint32_t r = 0; r < rows; r++)
+            direct_rows(k, 1, 1, a, row + r, t0, x_tail, (float(*)[ROWS][LANES])acc[0][r]);
+    } else {
+        direct_rows(k, ROWS, tokens, a, row, t0, x_tail, acc);
+    }
+    for (int t = 0; t < tokens; t++) {
+        float sum[ROWS];
+        reduce4(v_load(acc[t][0]), v_load(acc[t][1]), v_load(acc[t][2]), v_load(acc[t][3]), sum);
+        memcpy(a->y + (t0 + (uint32_t)t) * a->ldy + row, sum, rows * sizeof *sum);
+    }
+}
+
+typedef void direct_function(const product *a, uint32_t row, uint32_t t0, const float (*x_tail)[CHUNK]);
+
+#define DIRECT(K, TOKENS)                                                                                              \
+    NOINLINE void direct_##K##_##TOKENS(const product *a, uint32_t row, uint32_t t0, const float (*x_tail)[CHUNK]) {   \
+        direct_tile(K, TOKENS, a, row, t0, x_tail);                                                                    \
+    }
+#if DIRECT_TOKENS == 4
+#define DIRECTS(K) DIRECT(K, 1) DIRECT(K, 2) DIRECT(K, 4)
+#define NAMES(K) {direct_##K##_1, direct_##K##_2, direct_##K##_4}
+#else
+#define DIRECTS(K) DIRECT(K, 1) DIRECT(K, 2)
+#define NAMES(K) {direct_##K##_1, direct_##K##_2, NULL}
+#endif
+DIRECTS(W2)
+DIRECTS(W3)
+DIRECTS(W4)
+DIRECTS(W5)
+DIRECTS(W6)
+DIRECTS(W8)
+DIRECTS(WF32)
+DIRECTS(WF16)
+DIRECTS(WBF16)
+
+/* n <= DIRECT_MOST tokens: for each ROWS rows all tokens in turn, some at a time. */
+static void direct(kind k, const product *a, uint32_t n) {
+    static direct_function *const functions[][3] = {NAMES(W2), NAMES(W3),   NAMES(W4),   NAMES(W5),   NAMES(W6),
+                                                    NAMES(W8), NAMES(WF32), NAMES(WF16), NAMES(WBF16)};
+    float x_tail[DIRECT_MOST][CHUNK] __attribute__((aligned(64)));
+    const uint32_t cols = a->m->format.cols;
+    if (cols % CHUNK)
+        for (uint32_t t = 0; t < n; t++)
+            pad_x(a, a->x + t * a->ldx, cols / CHUNK * CHUNK, x_tail[t]);
+    for (uint32_t row = a->row0; row < a->row1; row += ROWS)
+        for (uint32_t t = 0; t < n;) {
+            int log = n - t >= 4 && DIRECT_TOKENS == 4 ? 2 : n - t >= 2 ? 1 : 0;
+            functions[k][log](a, row, t, (const float(*)[CHUNK])(x_tail + t));
+            t += 1u << log;
+        }
 }
 
 /* ---- buffered ------------------------------------------------------------------------------------------------------ */
@@ -241,14 +298,13 @@ INLINE void unpack_tile(kind k, const product *a, workspace *ws, uint32_t row, u
                 p = copy;
             }
             chunk packed = chunk_load(k, p);
-#pragma GCC unroll 8
+            UNROLL_PARTS
             for (int s = 0; s < 8; s++)
                 v_store(ws->w[r][j][s], chunk_part(k, packed, p, s));
             V scale = v_set1(1);
             if (k < WF32) {
                 uint32_t span = 1u << a->lane_shift;
-                scale = pick_scales(load_scales(a, row + r, (c + j) / span * LANES), (c + j) % span * LANES,
-                                    a->lane_shift);
+                scale = pick_scales(load_scales(a, row + r, (c + j) / span * LANES), a->picks[(c + j) % span]);
             }
             v_store(ws->scales[r][j], scale);
         }
@@ -260,24 +316,24 @@ INLINE void micro(int tokens, const workspace *ws, uint32_t first, uint32_t n, c
                   float (*acc)[TILE][LANES]) {
     for (uint32_t j = 0; j < n; j++, x += CHUNK) {
         V p[TOKENS][ROWS];
-#pragma GCC unroll 8
+        UNROLL_PARTS
         for (int s = 0; s < 8; s++) {
             V w[ROWS];
-#pragma GCC unroll 8
+            UNROLL
             for (int r = 0; r < ROWS; r++)
                 w[r] = v_load(ws->w[first + (uint32_t)r][j][s]);
-#pragma GCC unroll 8
+            UNROLL
             for (int t = 0; t < tokens; t++) {
                 V xs = v_loadu(x + (size_t)t * ldx + s * LANES);
-#pragma GCC unroll 8
+                UNROLL
                 for (int r = 0; r < ROWS; r++)
                     p[t][r] = s ? v_fma(w[r], xs, p[t][r]) : v_mul(w[r], xs);
             }
         }
-#pragma GCC unroll 8
+        UNROLL
         for (int r = 0; r < ROWS; r++) {
             V scale = v_load(ws->scales[first + (uint32_t)r][j]);
-#pragma GCC unroll 8
+            UNROLL
             for (int t = 0; t < tokens; t++) {
                 float *sum = acc[t][first + (uint32_t)r];
                 v_store(sum, v_fma(scale, p[t][r], v_load(sum)));
@@ -292,8 +348,8 @@ NOINLINE void micro_any(int tokens, const workspace *ws, uint32_t first, uint32_
     case 1: micro(1, ws, first, n, x, ldx, acc); break;
     case 2: micro(2, ws, first, n, x, ldx, acc); break;
     case 3: micro(3, ws, first, n, x, ldx, acc); break;
+#if MOST_TOKENS > 3
     case 4: micro(4, ws, first, n, x, ldx, acc); break;
-#if MOST_TOKENS > 4
     case 5: micro(5, ws, first, n, x, ldx, acc); break;
     default: micro(6, ws, first, n, x, ldx, acc); break;
 #endif
@@ -365,29 +421,8 @@ NOINLINE void buffered(kind k, const product *a, uint32_t n) {
 
 /* ---- the choice ------------------------------------------------------------------------------------------------------ */
 
-#define DIRECT_OF(K)                                                                                                   \
-    NOINLINE void direct_##K(const product *a, uint32_t n) {                                                           \
-        switch (n) {                                                                                                   \
-        case 1: direct(K, 1, a); break;                                                                                \
-        case 2: direct(K, 2, a); break;                                                                                \
-        case 3: direct(K, 3, a); break;                                                                                \
-        default: direct(K, 4, a); break;                                                                               \
-        }                                                                                                              \
-    }
-DIRECT_OF(W2)
-DIRECT_OF(W3)
-DIRECT_OF(W4)
-DIRECT_OF(W5)
-DIRECT_OF(W6)
-DIRECT_OF(W8)
-DIRECT_OF(WF32)
-DIRECT_OF(WF16)
-DIRECT_OF(WBF16)
-
 static void matmul(const fm_matrix *m, uint32_t row0, uint32_t row1, const fm_activations *x, uint32_t n, float *y,
                    size_t ldy) {
-    static void (*const direct_of[])(const product *, uint32_t) = {
-        direct_W2, direct_W3, direct_W4, direct_W5, direct_W6, direct_W8, direct_WF32, direct_WF16, direct_WBF16};
     if (row0 >= row1 || !n)
         return;
     const fm_format *f = &m->format;
@@ -408,8 +443,11 @@ static void matmul(const fm_matrix *m, uint32_t row0, uint32_t row1, const fm_ac
         .y = y,
         .ldy = ldy,
     };
-    if (n <= DIRECT_TOKENS)
-        direct_of[kind_of(f)](&a, n);
+    for (uint32_t c = 0; affine && c < 1u << a.lane_shift; c++)
+        for (uint32_t l = 0; l < LANES; l++)
+            a.picks[c][l] = (c * LANES + l) >> a.lane_shift;
+    if (n <= DIRECT_MOST)
+        direct(kind_of(f), &a, n);
     else
         buffered(kind_of(f), &a, n);
 }
