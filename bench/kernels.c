@@ -47,7 +47,8 @@ typedef struct {
 #if defined(__x86_64__)
 __attribute__((target_clones("avx512f", "avx2", "default")))
 #endif
-static uint64_t read_all(const uint8_t *p, size_t bytes) {
+static uint64_t
+read_all(const uint8_t *p, size_t bytes) {
     uint64_t sums[32] = {0}, sum = 0;
     for (size_t i = 0; i + 256 <= bytes; i += 256)
         for (int j = 0; j < 32; j++)
@@ -152,7 +153,7 @@ int main(int argc, char **argv) {
         uint32_t rows, cols;
     } shapes[] = {{512, 2048}, {2048, 512}, {8192, 2048}, {151936, 2048}};
     static const fm_format formats[] = {
-        {FM_AFFINE, 0, 0, 4, 64, FM_BF16}, {FM_AFFINE, 0, 0, 4, 32, FM_BF16},  {FM_AFFINE, 0, 0, 4, 128, FM_BF16},
+        {FM_AFFINE, 0, 0, 4, 64, FM_BF16}, {FM_AFFINE, 0, 0, 4, 32, FM_BF16}, {FM_AFFINE, 0, 0, 4, 128, FM_BF16},
         {FM_AFFINE, 0, 0, 2, 64, FM_BF16}, {FM_AFFINE, 0, 0, 3, 64, FM_BF16}, {FM_AFFINE, 0, 0, 5, 64, FM_BF16},
         {FM_AFFINE, 0, 0, 6, 64, FM_BF16}, {FM_AFFINE, 0, 0, 8, 64, FM_BF16}, {FM_BF16, 0, 0, 0, 0, FM_F32},
         {FM_F16, 0, 0, 0, 0, FM_F32},      {FM_F32, 0, 0, 0, 0, FM_F32}};
@@ -167,7 +168,8 @@ int main(int argc, char **argv) {
             f.cols = shapes[j].cols;
             fm_matrix *matrices;
             size_t each, count = cut(&f, pool, bytes, &matrices, &each);
-            work w = {.kernels = kernels, .matrices = matrices, .count = count, .pool = pool, .bytes = bytes, .n = 1, .y = y};
+            work w = {
+                .kernels = kernels, .matrices = matrices, .count = count, .pool = pool, .bytes = bytes, .n = 1, .y = y};
             w.x = (fm_activations){x, f.cols, NULL, 0};
             if (kernels->order(&f)) {
                 kernels->prepare(&f, x, out, sums);
@@ -204,8 +206,10 @@ int main(int argc, char **argv) {
                 f.cols = shapes[j].cols;
                 uint32_t n = tokens[k];
                 fm_matrix *matrices;
-                size_t each, count = cut(&f, pool, bytes, &matrices, &each), most = 4000 / n * 1024 * 512 / ((size_t)f.rows * f.cols);
-                work w = {.kernels = kernels, .matrices = matrices, .count = count < most ? count : most + 1, .n = n, .y = y};
+                size_t each, count = cut(&f, pool, bytes, &matrices, &each),
+                             most = 4000 / n * 1024 * 512 / ((size_t)f.rows * f.cols);
+                work w = {
+                    .kernels = kernels, .matrices = matrices, .count = count < most ? count : most + 1, .n = n, .y = y};
                 w.x = (fm_activations){x, f.cols, NULL, 0};
                 if (kernels->order(&f)) {
                     for (uint32_t t = 0; t < n; t++)

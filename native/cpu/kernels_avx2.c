@@ -13,39 +13,75 @@
 #endif
 #include <immintrin.h>
 
-#define LANES 8
-#define MOST_TOKENS 3
-#define DIRECT_TOKENS 2
-#define DIRECT_MOST 2
+#define LANES                  8
+#define MOST_TOKENS            3
+#define DIRECT_TOKENS          2
+#define DIRECT_MOST            2
 #define AHEAD(rows, row_bytes) ((rows) == 1 ? 4096 : 4 * (row_bytes) + 256)
 typedef __m256 V;
 
-static inline V v_zero(void) { return _mm256_setzero_ps(); }
-static inline V v_set1(float x) { return _mm256_set1_ps(x); }
-static inline V v_load(const float *p) { return _mm256_load_ps(p); }
-static inline V v_loadu(const float *p) { return _mm256_loadu_ps(p); }
-static inline void v_store(float *p, V x) { _mm256_store_ps(p, x); }
-static inline void v_storeu(float *p, V x) { _mm256_storeu_ps(p, x); }
-static inline V v_add(V a, V b) { return _mm256_add_ps(a, b); }
-static inline V v_sub(V a, V b) { return _mm256_sub_ps(a, b); }
-static inline V v_mul(V a, V b) { return _mm256_mul_ps(a, b); }
-static inline V v_div(V a, V b) { return _mm256_div_ps(a, b); }
-static inline V v_fma(V a, V b, V c) { return _mm256_fmadd_ps(a, b, c); }
-static inline V v_fnma(V a, V b, V c) { return _mm256_fnmadd_ps(a, b, c); }
-static inline V v_min(V a, V b) { return _mm256_min_ps(a, b); }
-static inline V v_max(V a, V b) { return _mm256_max_ps(a, b); }
-static inline V v_round(V x) { return _mm256_round_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
+static inline V v_zero(void) {
+    return _mm256_setzero_ps();
+}
+static inline V v_set1(float x) {
+    return _mm256_set1_ps(x);
+}
+static inline V v_load(const float *p) {
+    return _mm256_load_ps(p);
+}
+static inline V v_loadu(const float *p) {
+    return _mm256_loadu_ps(p);
+}
+static inline void v_store(float *p, V x) {
+    _mm256_store_ps(p, x);
+}
+static inline void v_storeu(float *p, V x) {
+    _mm256_storeu_ps(p, x);
+}
+static inline V v_add(V a, V b) {
+    return _mm256_add_ps(a, b);
+}
+static inline V v_sub(V a, V b) {
+    return _mm256_sub_ps(a, b);
+}
+static inline V v_mul(V a, V b) {
+    return _mm256_mul_ps(a, b);
+}
+static inline V v_div(V a, V b) {
+    return _mm256_div_ps(a, b);
+}
+static inline V v_fma(V a, V b, V c) {
+    return _mm256_fmadd_ps(a, b, c);
+}
+static inline V v_fnma(V a, V b, V c) {
+    return _mm256_fnmadd_ps(a, b, c);
+}
+static inline V v_min(V a, V b) {
+    return _mm256_min_ps(a, b);
+}
+static inline V v_max(V a, V b) {
+    return _mm256_max_ps(a, b);
+}
+static inline V v_round(V x) {
+    return _mm256_round_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+}
 static inline V v_pow2(V n) {
     __m256i biased = _mm256_add_epi32(_mm256_cvtps_epi32(n), _mm256_set1_epi32(127));
     return _mm256_castsi256_ps(_mm256_slli_epi32(biased, 23));
 }
-static inline V v_clear_less(V x, V limit, V y) { return _mm256_and_ps(_mm256_cmp_ps(x, limit, _CMP_NLT_UQ), y); }
+static inline V v_clear_less(V x, V limit, V y) {
+    return _mm256_and_ps(_mm256_cmp_ps(x, limit, _CMP_NLT_UQ), y);
+}
 
 static inline __m256i first_lanes(uint32_t count) {
     return _mm256_cmpgt_epi32(_mm256_set1_epi32((int)count), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
 }
-static inline V v_load_part(const float *p, uint32_t count) { return _mm256_maskload_ps(p, first_lanes(count)); }
-static inline void v_store_part(float *p, V x, uint32_t count) { _mm256_maskstore_ps(p, first_lanes(count), x); }
+static inline V v_load_part(const float *p, uint32_t count) {
+    return _mm256_maskload_ps(p, first_lanes(count));
+}
+static inline void v_store_part(float *p, V x, uint32_t count) {
+    _mm256_maskstore_ps(p, first_lanes(count), x);
+}
 
 /* The sums of four vectors, all in the same order of additions. */
 static inline void reduce4(V a, V b, V c, V d, float *out) {
@@ -86,7 +122,8 @@ static inline V pick_scales(V scales, const uint32_t *index) {
     return _mm256_permutevar8x32_ps(scales, _mm256_load_si256((const __m256i *)index));
 }
 
-/* ---- unpacking ------------------------------------------------------------------------------------------------------- */
+/* ---- unpacking
+ * ------------------------------------------------------------------------------------------------------- */
 
 /* Dwords whose lane i holds columns 8 i to 8 i + 7 of a chunk, or as many of them as fit: the low ones in a, and where
  * they do not all fit, the high ones in b. */
@@ -96,11 +133,11 @@ typedef struct {
 
 /* The dwords at p + 0, step, 2 step, 3 step in the low half and on in the high half, for a step of 3 to 6 bytes. `at`
  * is added to each. The low half is read from p, the high half from p + high, 16 bytes each. */
-#define DWORDS(first, step) _mm_setr_epi8(                                                                             \
-    (first), (first) + 1, (first) + 2, (first) + 3, (first) + (step), (first) + (step) + 1, (first) + (step) + 2,      \
-    (first) + (step) + 3, (first) + 2 * (step), (first) + 2 * (step) + 1, (first) + 2 * (step) + 2,                    \
-    (first) + 2 * (step) + 3, (first) + 3 * (step), (first) + 3 * (step) + 1, (first) + 3 * (step) + 2,                \
-    (first) + 3 * (step) + 3)
+#define DWORDS(first, step)                                                                                            \
+    _mm_setr_epi8((first), (first) + 1, (first) + 2, (first) + 3, (first) + (step), (first) + (step) + 1,              \
+                  (first) + (step) + 2, (first) + (step) + 3, (first) + 2 * (step), (first) + 2 * (step) + 1,          \
+                  (first) + 2 * (step) + 2, (first) + 2 * (step) + 3, (first) + 3 * (step), (first) + 3 * (step) + 1,  \
+                  (first) + 3 * (step) + 2, (first) + 3 * (step) + 3)
 
 static inline __m256i load_halves(const uint8_t *low, const uint8_t *high) {
     return _mm256_inserti128_si256(_mm256_castsi128_si256(_mm_loadu_si128((const __m128i *)low)),
@@ -135,8 +172,9 @@ INLINE chunk chunk_load(kind k, const uint8_t *p) {
         c.a = _mm256_or_si256(pick_halves(a, low, low), pick_halves(b, last, last));
         c.b = pick_halves(b, _mm_setr_epi8(-1, -1, -1, 0, 2, 3, 4, 5, 7, 8, 9, 10, 12, 13, 14, 15),
                           _mm_setr_epi8(-1, -1, -1, 0, 2, 3, 4, 5, 7, 8, 9, 10, 12, 13, 14, 15));
-        c.b = _mm256_or_si256(c.b, pick_halves(a, _mm_setr_epi8(1, 2, 3, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1),
-                                               _mm_setr_epi8(1, 2, 3, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1)));
+        c.b = _mm256_or_si256(c.b,
+                              pick_halves(a, _mm_setr_epi8(1, 2, 3, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1),
+                                          _mm_setr_epi8(1, 2, 3, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1)));
         break;
     }
     case W6: { /* 48 bytes: two halves of 24 */

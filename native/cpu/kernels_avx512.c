@@ -7,8 +7,8 @@
 
 /* The target is set here and not by compiler flags, so that one build serves all processors and architectures. */
 #if defined(__clang__)
-#pragma clang attribute push(                                                                                          \
-    __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512vbmi,avx2,fma,f16c"))), apply_to = function)
+#pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512vbmi,avx2,fma,f16c"))),   \
+                             apply_to = function)
 #else
 #pragma GCC target("avx512f,avx512bw,avx512dq,avx512vl,avx512vbmi,avx2,fma,f16c,prefer-vector-width=512")
 #endif
@@ -16,25 +16,49 @@
 
 #include "kernels_convert.h"
 
-#define LANES 16
-#define MOST_TOKENS 6
-#define DIRECT_TOKENS 4
-#define DIRECT_MOST 8
+#define LANES                  16
+#define MOST_TOKENS            6
+#define DIRECT_TOKENS          4
+#define DIRECT_MOST            8
 #define AHEAD(rows, row_bytes) ((rows) == 1 ? 4096 : 4 * (row_bytes) + 256)
 typedef __m512 V;
 
-static inline V v_zero(void) { return _mm512_setzero_ps(); }
-static inline V v_set1(float x) { return _mm512_set1_ps(x); }
-static inline V v_load(const float *p) { return _mm512_load_ps(p); }
-static inline V v_loadu(const float *p) { return _mm512_loadu_ps(p); }
-static inline void v_store(float *p, V x) { _mm512_store_ps(p, x); }
-static inline void v_storeu(float *p, V x) { _mm512_storeu_ps(p, x); }
-static inline V v_sub(V a, V b) { return _mm512_sub_ps(a, b); }
-static inline V v_div(V a, V b) { return _mm512_div_ps(a, b); }
-static inline V v_fnma(V a, V b, V c) { return _mm512_fnmadd_ps(a, b, c); }
-static inline V v_min(V a, V b) { return _mm512_min_ps(a, b); }
-static inline V v_max(V a, V b) { return _mm512_max_ps(a, b); }
-static inline V v_round(V x) { return _mm512_roundscale_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
+static inline V v_zero(void) {
+    return _mm512_setzero_ps();
+}
+static inline V v_set1(float x) {
+    return _mm512_set1_ps(x);
+}
+static inline V v_load(const float *p) {
+    return _mm512_load_ps(p);
+}
+static inline V v_loadu(const float *p) {
+    return _mm512_loadu_ps(p);
+}
+static inline void v_store(float *p, V x) {
+    _mm512_store_ps(p, x);
+}
+static inline void v_storeu(float *p, V x) {
+    _mm512_storeu_ps(p, x);
+}
+static inline V v_sub(V a, V b) {
+    return _mm512_sub_ps(a, b);
+}
+static inline V v_div(V a, V b) {
+    return _mm512_div_ps(a, b);
+}
+static inline V v_fnma(V a, V b, V c) {
+    return _mm512_fnmadd_ps(a, b, c);
+}
+static inline V v_min(V a, V b) {
+    return _mm512_min_ps(a, b);
+}
+static inline V v_max(V a, V b) {
+    return _mm512_max_ps(a, b);
+}
+static inline V v_round(V x) {
+    return _mm512_roundscale_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+}
 static inline V v_pow2(V n) {
     __m512i biased = _mm512_add_epi32(_mm512_cvtps_epi32(n), _mm512_set1_epi32(127));
     return _mm512_castsi512_ps(_mm512_slli_epi32(biased, 23));
@@ -42,14 +66,30 @@ static inline V v_pow2(V n) {
 static inline V v_clear_less(V x, V limit, V y) {
     return _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(x, limit, _CMP_NLT_UQ), y);
 }
-static inline __mmask16 first_lanes(uint32_t count) { return (__mmask16)((1u << count) - 1); }
-static inline V v_load_part(const float *p, uint32_t count) { return _mm512_maskz_loadu_ps(first_lanes(count), p); }
-static inline void v_store_part(float *p, V x, uint32_t count) { _mm512_mask_storeu_ps(p, first_lanes(count), x); }
-static inline float v_sum(V x) { return _mm512_reduce_add_ps(x); }
-static inline float v_most(V x) { return _mm512_reduce_max_ps(x); }
-static inline V v_add(V a, V b) { return _mm512_add_ps(a, b); }
-static inline V v_mul(V a, V b) { return _mm512_mul_ps(a, b); }
-static inline V v_fma(V a, V b, V c) { return _mm512_fmadd_ps(a, b, c); }
+static inline __mmask16 first_lanes(uint32_t count) {
+    return (__mmask16)((1u << count) - 1);
+}
+static inline V v_load_part(const float *p, uint32_t count) {
+    return _mm512_maskz_loadu_ps(first_lanes(count), p);
+}
+static inline void v_store_part(float *p, V x, uint32_t count) {
+    _mm512_mask_storeu_ps(p, first_lanes(count), x);
+}
+static inline float v_sum(V x) {
+    return _mm512_reduce_add_ps(x);
+}
+static inline float v_most(V x) {
+    return _mm512_reduce_max_ps(x);
+}
+static inline V v_add(V a, V b) {
+    return _mm512_add_ps(a, b);
+}
+static inline V v_mul(V a, V b) {
+    return _mm512_mul_ps(a, b);
+}
+static inline V v_fma(V a, V b, V c) {
+    return _mm512_fmadd_ps(a, b, c);
+}
 
 /* The sums of four vectors, all in the same order of additions. */
 static inline void reduce4(V a, V b, V c, V d, float *out) {
@@ -75,7 +115,8 @@ static inline V pick_scales(V scales, const uint32_t *index) {
     return _mm512_permutexvar_ps(_mm512_load_si512(index), scales);
 }
 
-/* ---- unpacking ------------------------------------------------------------------------------------------------------- */
+/* ---- unpacking
+ * ------------------------------------------------------------------------------------------------------- */
 
 /* Dwords whose lane i holds columns 8 i to 8 i + 7 of a chunk, or as many of them as fit: the low ones in a, and where
  * they do not all fit, the high ones in b. */
@@ -130,8 +171,8 @@ INLINE chunk chunk_load(kind k, const uint8_t *p) {
     case W8: {
         const __m512i even = _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
         c.a = _mm512_permutex2var_epi32(load_bytes(p), even, load_bytes(p + 64));
-        c.b = _mm512_permutex2var_epi32(load_bytes(p), _mm512_add_epi32(even, _mm512_set1_epi32(1)),
-                                        load_bytes(p + 64));
+        c.b =
+            _mm512_permutex2var_epi32(load_bytes(p), _mm512_add_epi32(even, _mm512_set1_epi32(1)), load_bytes(p + 64));
         break;
     }
     default: break; /* four bits and floats are read part by part */
@@ -158,8 +199,8 @@ INLINE V chunk_part(kind k, chunk c, const uint8_t *p, int s) {
     case W5: {
         const V low = _mm512_setr_ps(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
         const V high = _mm512_setr_ps(16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31);
-        return _mm512_permutex2var_ps(low, s < 4 ? _mm512_srli_epi32(c.a, 5 * (unsigned)s)
-                                                 : _mm512_srli_epi32(c.b, 5 * (unsigned)s - 8), high);
+        return _mm512_permutex2var_ps(
+            low, s < 4 ? _mm512_srli_epi32(c.a, 5 * (unsigned)s) : _mm512_srli_epi32(c.b, 5 * (unsigned)s - 8), high);
     }
     case W6: {
         __m512i q = s < 4 ? _mm512_srli_epi32(c.a, 6 * (unsigned)s) : _mm512_srli_epi32(c.b, 6 * (unsigned)s - 16);

@@ -133,7 +133,8 @@ static void c_conv_silu(const float *u, size_t ldu, const float *tail_in, float 
 #undef INPUT
 }
 
-/* ---- elementwise --------------------------------------------------------------------------------------------------- */
+/* ---- elementwise ---------------------------------------------------------------------------------------------------
+ */
 
 static float inverse_rms(const float *x, uint32_t n, float eps) {
     return 1 / sqrtf(dot(x, x, n) / (float)n + eps);

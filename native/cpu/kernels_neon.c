@@ -6,28 +6,58 @@
 #include <math.h>
 #include <string.h>
 
-#define LANES 4
-#define MOST_TOKENS 6
-#define DIRECT_TOKENS 4
-#define DIRECT_MOST 4
+#define LANES                  4
+#define MOST_TOKENS            6
+#define DIRECT_TOKENS          4
+#define DIRECT_MOST            4
 #define AHEAD(rows, row_bytes) ((rows) == 1 ? 1024 : 4 * (row_bytes))
 typedef float32x4_t V;
 
-static inline V v_zero(void) { return vdupq_n_f32(0); }
-static inline V v_set1(float x) { return vdupq_n_f32(x); }
-static inline V v_load(const float *p) { return vld1q_f32(p); }
-static inline V v_loadu(const float *p) { return vld1q_f32(p); }
-static inline void v_store(float *p, V x) { vst1q_f32(p, x); }
-static inline void v_storeu(float *p, V x) { vst1q_f32(p, x); }
-static inline V v_add(V a, V b) { return vaddq_f32(a, b); }
-static inline V v_sub(V a, V b) { return vsubq_f32(a, b); }
-static inline V v_mul(V a, V b) { return vmulq_f32(a, b); }
-static inline V v_div(V a, V b) { return vdivq_f32(a, b); }
-static inline V v_fma(V a, V b, V c) { return vfmaq_f32(c, a, b); }
-static inline V v_fnma(V a, V b, V c) { return vfmsq_f32(c, a, b); }
-static inline V v_min(V a, V b) { return vminq_f32(a, b); }
-static inline V v_max(V a, V b) { return vmaxq_f32(a, b); }
-static inline V v_round(V x) { return vrndnq_f32(x); }
+static inline V v_zero(void) {
+    return vdupq_n_f32(0);
+}
+static inline V v_set1(float x) {
+    return vdupq_n_f32(x);
+}
+static inline V v_load(const float *p) {
+    return vld1q_f32(p);
+}
+static inline V v_loadu(const float *p) {
+    return vld1q_f32(p);
+}
+static inline void v_store(float *p, V x) {
+    vst1q_f32(p, x);
+}
+static inline void v_storeu(float *p, V x) {
+    vst1q_f32(p, x);
+}
+static inline V v_add(V a, V b) {
+    return vaddq_f32(a, b);
+}
+static inline V v_sub(V a, V b) {
+    return vsubq_f32(a, b);
+}
+static inline V v_mul(V a, V b) {
+    return vmulq_f32(a, b);
+}
+static inline V v_div(V a, V b) {
+    return vdivq_f32(a, b);
+}
+static inline V v_fma(V a, V b, V c) {
+    return vfmaq_f32(c, a, b);
+}
+static inline V v_fnma(V a, V b, V c) {
+    return vfmsq_f32(c, a, b);
+}
+static inline V v_min(V a, V b) {
+    return vminq_f32(a, b);
+}
+static inline V v_max(V a, V b) {
+    return vmaxq_f32(a, b);
+}
+static inline V v_round(V x) {
+    return vrndnq_f32(x);
+}
 static inline V v_pow2(V n) {
     return vreinterpretq_f32_s32(vshlq_n_s32(vaddq_s32(vcvtq_s32_f32(n), vdupq_n_s32(127)), 23));
 }
@@ -44,8 +74,12 @@ static inline void v_store_part(float *p, V x, uint32_t count) {
     vst1q_f32(lanes, x);
     memcpy(p, lanes, count * sizeof *p);
 }
-static inline float v_sum(V x) { return vaddvq_f32(x); }
-static inline float v_most(V x) { return vmaxvq_f32(x); }
+static inline float v_sum(V x) {
+    return vaddvq_f32(x);
+}
+static inline float v_most(V x) {
+    return vmaxvq_f32(x);
+}
 
 /* The sums of four vectors, all in the same order of additions. */
 static inline void reduce4(V a, V b, V c, V d, float *out) {
@@ -71,7 +105,8 @@ static inline V pick_scales(V scales, const uint32_t *index) {
     return vreinterpretq_f32_u8(vqtbl1q_u8(vreinterpretq_u8_f32(scales), vreinterpretq_u8_u32(bytes)));
 }
 
-/* ---- unpacking ------------------------------------------------------------------------------------------------------- */
+/* ---- unpacking
+ * ------------------------------------------------------------------------------------------------------- */
 
 /* Dwords whose lane i holds columns 8 i to 8 i + 7 of a chunk, or as many of them as fit: the low ones in a, and where
  * they do not all fit, the high ones in b. */

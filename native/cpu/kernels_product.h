@@ -29,7 +29,7 @@
 /* Loops over rows, tokens and parts have constant bounds and keep their sums in registers when unrolled. Sanitizers get
  * short loops, since checking the long ones takes minutes to compile; the number of a part must stay a constant. */
 #define UNROLL_PARTS _Pragma("GCC unroll 8")
-#define UNROLL UNROLL_PARTS
+#define UNROLL       UNROLL_PARTS
 #if defined(__has_feature)
 #if __has_feature(address_sanitizer) || __has_feature(undefined_behavior_sanitizer) || __has_feature(thread_sanitizer)
 #undef UNROLL
@@ -37,7 +37,7 @@
 #endif
 #endif
 
-#define INLINE static inline __attribute__((always_inline))
+#define INLINE   static inline __attribute__((always_inline))
 #define NOINLINE static __attribute__((noinline))
 
 enum {
@@ -74,10 +74,10 @@ INLINE uint32_t chunk_bytes(kind k) {
 typedef struct {
     const fm_matrix *m;
     size_t row_bytes, scale_bytes;
-    uint32_t groups;      /* of a row; 0 for a float format */
-    int lane_shift;       /* lane l of the row, counted over chunks, belongs to group l >> lane_shift */
+    uint32_t groups; /* of a row; 0 for a float format */
+    int lane_shift;  /* lane l of the row, counted over chunks, belongs to group l >> lane_shift */
     uint32_t row0, row1;
-    const uint8_t *end;   /* of the weights of the rows */
+    const uint8_t *end;                                     /* of the weights of the rows */
     uint32_t picks[16][LANES] __attribute__((aligned(64))); /* [chunk][lane] scale of a lane in its vector of scales */
     const float *x;
     size_t ldx;
@@ -132,7 +132,8 @@ static void pad_weights(const product *a, const uint8_t *row, uint32_t col, uint
     memset(out + bytes, 0, PADDED_BYTES - bytes);
 }
 
-/* ---- direct -------------------------------------------------------------------------------------------------------- */
+/* ---- direct --------------------------------------------------------------------------------------------------------
+ */
 
 /* One chunk of `rows` rows and `tokens` tokens, both constants. */
 INLINE void direct_chunk(kind k, int rows, int tokens, const uint8_t *const *w, const V *scales, const uint32_t *pick,
@@ -145,14 +146,14 @@ INLINE void direct_chunk(kind k, int rows, int tokens, const uint8_t *const *w, 
     UNROLL_PARTS
     for (int s = 0; s < 8; s++)
         UNROLL
-        for (int r = 0; r < rows; r++) {
-            V part = chunk_part(k, packed[r], w[r], s);
-            UNROLL
-            for (int t = 0; t < tokens; t++) {
-                V xs = v_loadu(x[t] + s * LANES);
-                p[t][r] = s ? v_fma(part, xs, p[t][r]) : v_mul(part, xs);
-            }
+    for (int r = 0; r < rows; r++) {
+        V part = chunk_part(k, packed[r], w[r], s);
+        UNROLL
+        for (int t = 0; t < tokens; t++) {
+            V xs = v_loadu(x[t] + s * LANES);
+            p[t][r] = s ? v_fma(part, xs, p[t][r]) : v_mul(part, xs);
         }
+    }
     UNROLL
     for (int r = 0; r < rows; r++) {
         V scale = k < WF32 ? pick_scales(scales[r], pick) : v_zero();
@@ -190,8 +191,8 @@ INLINE void direct_rows(kind k, int rows, int tokens, const product *a, uint32_t
     for (uint32_t c = 0; c < chunks; c++) {
         if (k < WF32 && c % span == 0)
             UNROLL
-            for (int r = 0; r < rows; r++)
-                scales[r] = load_scales(a, real[r], c / span * LANES);
+        for (int r = 0; r < rows; r++)
+            scales[r] = load_scales(a, real[r], c / span * LANES);
         if (c == full) {
             for (int r = 0; r < rows; r++) {
                 pad_weights(a, a->m->weight + real[r] * a->row_bytes, c * CHUNK, w_tail[r]);
@@ -214,8 +215,8 @@ INLINE void direct_rows(kind k, int rows, int tokens, const product *a, uint32_t
     UNROLL
     for (int t = 0; t < tokens; t++)
         UNROLL
-        for (int r = 0; r < rows; r++)
-            v_store(acc_out[t][r], acc[t][r]);
+    for (int r = 0; r < rows; r++)
+        v_store(acc_out[t][r], acc[t][r]);
 }
 
 /* ROWS rows. A single token is limited by memory, which likes to be read in order: one row after the other. */
@@ -239,15 +240,15 @@ INLINE void direct_tile(kind k, int tokens, const product *a, uint32_t row, uint
 typedef void direct_function(const product *a, uint32_t row, uint32_t t0, const float (*x_tail)[CHUNK]);
 
 #define DIRECT(K, TOKENS)                                                                                              \
-    NOINLINE void direct_##K##_##TOKENS(const product *a, uint32_t row, uint32_t t0, const float (*x_tail)[CHUNK]) {   \
+    NOINLINE void direct_##K##_##TOKENS(const product *a, uint32_t row, uint32_t t0, const float(*x_tail)[CHUNK]) {    \
         direct_tile(K, TOKENS, a, row, t0, x_tail);                                                                    \
     }
 #if DIRECT_TOKENS == 4
 #define DIRECTS(K) DIRECT(K, 1) DIRECT(K, 2) DIRECT(K, 4)
-#define NAMES(K) {direct_##K##_1, direct_##K##_2, direct_##K##_4}
+#define NAMES(K)   {direct_##K##_1, direct_##K##_2, direct_##K##_4}
 #else
 #define DIRECTS(K) DIRECT(K, 1) DIRECT(K, 2)
-#define NAMES(K) {direct_##K##_1, direct_##K##_2, NULL}
+#define NAMES(K)   {direct_##K##_1, direct_##K##_2, NULL}
 #endif
 DIRECTS(W2)
 DIRECTS(W3)
@@ -276,7 +277,8 @@ static void direct(kind k, const product *a, uint32_t n) {
         }
 }
 
-/* ---- buffered ------------------------------------------------------------------------------------------------------ */
+/* ---- buffered ------------------------------------------------------------------------------------------------------
+ */
 
 typedef struct {
     float w[TILE][SPAN][8][LANES] __attribute__((aligned(64)));
@@ -371,8 +373,8 @@ NOINLINE void buffered(kind k, const product *a, uint32_t n) {
             uint32_t rows = a->row1 - row < TILE ? a->row1 - row : TILE;
             for (uint32_t t = 0; t < batch; t++)
                 for (uint32_t r = 0; r < TILE; r++)
-                    v_store(ws.acc[t][r], k < WF32 && r < rows ? bias_part(a, row + r, a->sums + (t0 + t) * a->ldsums)
-                                                               : v_zero());
+                    v_store(ws.acc[t][r],
+                            k < WF32 && r < rows ? bias_part(a, row + r, a->sums + (t0 + t) * a->ldsums) : v_zero());
             for (uint32_t c = 0; c * CHUNK < cols; c += SPAN) {
                 uint32_t whole = c >= full ? 0 : full - c < SPAN ? full - c : SPAN; /* chunks to multiply */
                 bool tail = whole < SPAN && (c + whole) * CHUNK < cols;
@@ -419,7 +421,8 @@ NOINLINE void buffered(kind k, const product *a, uint32_t n) {
     }
 }
 
-/* ---- the choice ------------------------------------------------------------------------------------------------------ */
+/* ---- the choice
+ * ------------------------------------------------------------------------------------------------------ */
 
 static void matmul(const fm_matrix *m, uint32_t row0, uint32_t row1, const fm_activations *x, uint32_t n, float *y,
                    size_t ldy) {
@@ -432,7 +435,10 @@ static void matmul(const fm_matrix *m, uint32_t row0, uint32_t row1, const fm_ac
         .row_bytes = fm_row_bytes(f),
         .scale_bytes = fm_row_scale_bytes(f),
         .groups = affine ? f->cols / f->group : 0,
-        .lane_shift = !affine ? 0 : f->group == 32 ? 2 : f->group == 64 ? 3 : 4, /* a lane holds 8 columns */
+        .lane_shift = !affine          ? 0
+                      : f->group == 32 ? 2
+                      : f->group == 64 ? 3
+                                       : 4, /* a lane holds 8 columns */
         .row0 = row0,
         .row1 = row1,
         .end = m->weight + row1 * fm_row_bytes(f),

@@ -9,7 +9,8 @@
  * The last lanes of a run go through the same operations as full vectors, so that a value does not depend on where in
  * the run it stands. */
 
-/* ---- the exponential ------------------------------------------------------------------------------------------------ */
+/* ---- the exponential ------------------------------------------------------------------------------------------------
+ */
 
 /* exp x = 2^n exp r with n whole and |r| <= ln 2 / 2; the polynomial is Cephes' expf. 1 to 2 ulp; zero below 2^-125,
  * infinite above the largest float, NaN of NaN. */
@@ -50,7 +51,8 @@ static inline void v_store_some(float *p, V x, uint32_t count) {
         v_store_part(p, x, count);
 }
 
-/* ---- elementwise ------------------------------------------------------------------------------------------------------ */
+/* ---- elementwise
+ * ------------------------------------------------------------------------------------------------------ */
 
 static float inverse_rms(const float *x, uint32_t n, float eps) {
     V sum[4] = {v_zero(), v_zero(), v_zero(), v_zero()};
@@ -125,7 +127,8 @@ static void softmax(float *x, uint32_t n) {
         v_store_some(x + i, v_div(v_load_some(x + i, n - i), sum), n - i);
 }
 
-/* ---- attention -------------------------------------------------------------------------------------------------------- */
+/* ---- attention
+ * -------------------------------------------------------------------------------------------------------- */
 
 /* Scores of two heads at four positions; the pointers may repeat. */
 static inline void scores_2x4(const float *q0, const float *q1, const float *const *k, uint32_t dim, float *out0,
@@ -188,7 +191,8 @@ static void attend_span(const float *q, uint32_t heads, const float *k, const fl
     }
 }
 
-/* ---- the delta rule ---------------------------------------------------------------------------------------------------- */
+/* ---- the delta rule
+ * ---------------------------------------------------------------------------------------------------- */
 
 /* Columns [j, j + vectors * LANES) of the state: both passes over them while they are in the nearest cache. */
 static inline __attribute__((always_inline)) void delta_columns(int vectors, const float *s_in, float *s_out,
@@ -238,7 +242,8 @@ static void delta_step(const float *s_in, float *s_out, uint32_t dk, uint32_t dv
         delta_columns(1, s_in, s_out, dk, dv, j, q, k, v, decay, beta, o);
 }
 
-/* ---- convolution --------------------------------------------------------------------------------------------------------- */
+/* ---- convolution
+ * --------------------------------------------------------------------------------------------------------- */
 
 static void conv_silu(const float *u, size_t ldu, const float *tail_in, float *tail_out, const float *w,
                       uint32_t channels, uint32_t k, uint32_t n, float *out, size_t ldo) {

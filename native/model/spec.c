@@ -32,11 +32,10 @@ static void expected_shape(const fm_config *c, fm_role role, uint32_t *rows, uin
         return;
         FM_GLOBAL_ROLES(X)
         FM_SHARED_ROLES(X)
-    FM_FULL_ROLES(X)
-    FM_LINEAR_ROLES(X)
+        FM_FULL_ROLES(X)
+        FM_LINEAR_ROLES(X)
 #undef X
-        case FM_ROLES:
-        break;
+    case FM_ROLES: break;
     }
     *rows = *cols = 0;
 }

@@ -5,7 +5,8 @@
  *   - no access outside a buffer: each ends at a page that cannot be touched, what lies before it is checked, and
  *     outputs start as NaN.
  *
- * test_kernels [table [seed]] prints a line for each failing case, with what repeats it, and returns 1 if there was one. */
+ * test_kernels [table [seed]] prints a line for each failing case, with what repeats it, and returns 1 if there was
+ * one. */
 #define _GNU_SOURCE
 #include "../../native/cpu/kernels.h"
 
@@ -33,7 +34,8 @@ static void fail(const char *format, ...) {
     va_end(args);
 }
 
-/* ---- random numbers ------------------------------------------------------------------------------------------------ */
+/* ---- random numbers ------------------------------------------------------------------------------------------------
+ */
 
 static uint64_t random_state;
 
@@ -61,7 +63,8 @@ static void random_floats(float *x, size_t n) {
         x[i] = random_float();
 }
 
-/* ---- guarded memory ------------------------------------------------------------------------------------------------ */
+/* ---- guarded memory ------------------------------------------------------------------------------------------------
+ */
 
 enum { CANARY = 0xa5 };
 
@@ -113,7 +116,8 @@ static void start(uint64_t case_seed, const char *format, ...) {
     va_end(args);
 }
 
-/* ---- comparisons --------------------------------------------------------------------------------------------------- */
+/* ---- comparisons ---------------------------------------------------------------------------------------------------
+ */
 
 static void near(const char *name, size_t i, float got, double want, double tolerance) {
     if (!(fabs(got - want) <= tolerance))
@@ -132,7 +136,8 @@ static void untouched(const char *name, size_t i, float got) {
         fail("%s[%zu] was written: %.9g", name, i, got);
 }
 
-/* ---- stored numbers, read in float64 --------------------------------------------------------------------------------- */
+/* ---- stored numbers, read in float64
+ * --------------------------------------------------------------------------------- */
 
 static size_t size_of(fm_dtype dtype) {
     return dtype == FM_F32 ? 4 : 2;
@@ -141,8 +146,8 @@ static size_t size_of(fm_dtype dtype) {
 static double stored(fm_dtype dtype, const uint8_t *p, size_t i) {
     p += i * size_of(dtype);
     if (dtype == FM_F32 || dtype == FM_BF16) {
-        uint32_t bits = dtype == FM_F32 ? p[0] | p[1] << 8 | p[2] << 16 | (uint32_t)p[3] << 24
-                                        : (uint32_t)(p[0] | p[1] << 8) << 16;
+        uint32_t bits =
+            dtype == FM_F32 ? p[0] | p[1] << 8 | p[2] << 16 | (uint32_t)p[3] << 24 : (uint32_t)(p[0] | p[1] << 8) << 16;
         float value;
         memcpy(&value, &bits, sizeof value);
         return value;
@@ -161,7 +166,8 @@ static void store_random(fm_dtype dtype, uint8_t *p, size_t i, double size) {
         int exponent;
         double fraction = fabs(frexp(value, &exponent));
         int biased = exponent + 14; /* value = fraction * 2^exponent, fraction in [1/2, 1) */
-        bits = (value < 0 ? 0x8000u : 0) | (biased <= 0 ? 0 : (uint32_t)biased << 10 | ((uint32_t)(fraction * 2048) & 1023));
+        bits = (value < 0 ? 0x8000u : 0) |
+               (biased <= 0 ? 0 : (uint32_t)biased << 10 | ((uint32_t)(fraction * 2048) & 1023));
     } else if (dtype == FM_BF16) {
         bits >>= 16;
     }
@@ -241,7 +247,8 @@ static const char *format_name(const fm_format *f) {
     return name;
 }
 
-/* ---- products -------------------------------------------------------------------------------------------------------- */
+/* ---- products
+ * -------------------------------------------------------------------------------------------------------- */
 
 static void check_product(fm_format f, uint32_t n, uint64_t case_seed) {
     start(case_seed, "matmul %s, rows %u, cols %u, n %u", format_name(&f), f.rows, f.cols, n);
@@ -292,7 +299,8 @@ static void check_product(fm_format f, uint32_t n, uint64_t case_seed) {
     uint8_t *copy = guarded(f.rows * w.row_bytes + shift, 1);
     moved.m.weight = memcpy(copy, w.m.weight, f.rows * w.row_bytes);
     for (uint32_t trial = 0; trial < 6; trial++) {
-        uint32_t r0 = random_in(0, f.rows), r1 = random_in(r0, f.rows), t0 = random_in(0, n - 1), tn = random_in(1, n - t0);
+        uint32_t r0 = random_in(0, f.rows), r1 = random_in(r0, f.rows), t0 = random_in(0, n - 1),
+                 tn = random_in(1, n - t0);
         if (trial == 0)
             r0 = 0, r1 = f.rows, t0 = 0, tn = 1;
         if (trial == 1)
@@ -349,8 +357,8 @@ static void check_products(uint64_t base) {
     for (size_t b = 0; b < 6; b++)
         for (uint32_t group = 32; group <= 128; group *= 2)
             for (int d = FM_F32; d <= FM_BF16; d++)
-                formats[count++] = (fm_format){
-                    .dtype = FM_AFFINE, .bits = widths[b], .group = group, .scale_dtype = (fm_dtype)d};
+                formats[count++] =
+                    (fm_format){.dtype = FM_AFFINE, .bits = widths[b], .group = group, .scale_dtype = (fm_dtype)d};
     for (size_t i = 0; i < count; i++)
         for (uint64_t trial = 0; trial < 8; trial++) {
             fm_format f = formats[i];
@@ -381,7 +389,8 @@ static void check_products(uint64_t base) {
     release_all();
 }
 
-/* ---- attention ------------------------------------------------------------------------------------------------------- */
+/* ---- attention
+ * ------------------------------------------------------------------------------------------------------- */
 
 static void check_attend(uint32_t heads, uint32_t len, uint32_t dim, double spread, uint64_t case_seed) {
     start(case_seed, "attend_span heads %u, len %u, dim %u, spread %g", heads, len, dim, spread);
@@ -445,7 +454,8 @@ static void check_attends(uint64_t base) {
     }
 }
 
-/* ---- delta rule ------------------------------------------------------------------------------------------------------ */
+/* ---- delta rule
+ * ------------------------------------------------------------------------------------------------------ */
 
 static void check_delta(uint32_t dk, uint32_t dv, float decay, float beta, uint64_t case_seed) {
     start(case_seed, "delta_step dk %u, dv %u, decay %g, beta %g", dk, dv, decay, beta);
@@ -491,7 +501,8 @@ static void check_deltas(uint64_t base) {
     }
 }
 
-/* ---- elementwise ----------------------------------------------------------------------------------------------------- */
+/* ---- elementwise
+ * ----------------------------------------------------------------------------------------------------- */
 
 /* Numbers of all sizes, so that exponentials underflow, overflow and everything between. */
 static float random_wide(void) {
@@ -591,8 +602,9 @@ static void check_elementwise(uint32_t n, uint64_t case_seed) {
 
 /* The limits of exp as silu and softmax meet them. */
 static void check_extremes(uint64_t base) {
-    static const float values[] = {0, -0.0f, 1e-30f, -1e-30f, 1e-45f, 87.3f, -87.3f, 88.0f, -88.0f, 88.8f, -88.8f, 89,
-                                   -89, 103, -103, 104.5f, -104.5f, 1000, -1000, 1e30f, -1e30f, 3e38f, -3e38f};
+    static const float values[] = {0,       -0.0f, 1e-30f, -1e-30f, 1e-45f, 87.3f, -87.3f, 88.0f,
+                                   -88.0f,  88.8f, -88.8f, 89,      -89,    103,   -103,   104.5f,
+                                   -104.5f, 1000,  -1000,  1e30f,   -1e30f, 3e38f, -3e38f};
     enum { COUNT = sizeof values / sizeof *values };
     start(base, "extreme values");
     float *gate = floats(COUNT), *up = floats(COUNT), *out = floats(COUNT);
@@ -684,7 +696,8 @@ int main(int argc, char **argv) {
     }
     if (!tables)
         printf("no such table here\n");
-    if (fm_kernels_find("none") || !fm_kernels_find("c") || fm_kernels_find(NULL) != fm_kernels_find(*fm_kernel_names()))
+    if (fm_kernels_find("none") || !fm_kernels_find("c") ||
+        fm_kernels_find(NULL) != fm_kernels_find(*fm_kernel_names()))
         failures++, printf("FAIL fm_kernels_find\n");
     return failures || !tables;
 }
