@@ -16,7 +16,7 @@
  * infinite above the largest float, NaN of NaN. */
 static inline V v_exp(V x) {
     const float lowest = -86.6f;
-    V clamped = v_min(v_set1(89), v_max(v_set1(lowest), x));
+    V clamped = v_min(v_set1(89), x); /* what is too low is cleared in the end */
     V n = v_round(v_mul(clamped, v_set1(1.44269504088896341f)));
     V r = v_fnma(n, v_set1(0.693359375f), clamped);
     r = v_fnma(n, v_set1(-2.12194440e-4f), r);

@@ -11,6 +11,7 @@
 #include "../../native/cpu/kernels.h"
 
 #include <math.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,6 +33,15 @@ static void fail(const char *format, ...) {
     vprintf(format, args);
     printf("\n");
     va_end(args);
+}
+
+/* A touch of a guard page: says where, then crashes. */
+static void crashed(int number) {
+    char line[400];
+    int n = snprintf(line, sizeof line, "CRASH %s %s (seed %llu)\n", kernels->name, what, (unsigned long long)seed);
+    if (write(1, line, (size_t)n) < 0)
+        _exit(3);
+    signal(number, SIG_DFL);
 }
 
 /* ---- random numbers ------------------------------------------------------------------------------------------------
@@ -679,6 +689,8 @@ static void check_small(uint64_t base) {
 }
 
 int main(int argc, char **argv) {
+    signal(SIGSEGV, crashed);
+    signal(SIGBUS, crashed);
     setvbuf(stdout, NULL, _IOLBF, 0); /* what was found before a crash is seen */
     uint64_t base = argc > 2 ? strtoull(argv[2], NULL, 0) : 20261124;
     int tables = 0;
