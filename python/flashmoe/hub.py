@@ -10,7 +10,6 @@ from __future__ import annotations
 import errno
 import fnmatch
 import importlib
-import importlib.resources
 import os
 import re
 import shutil
@@ -39,7 +38,7 @@ def resolve(model: str, progress: Progress | None = None) -> Path:
     fetched.
     """
     if model == "demo":
-        folder = Path(str(importlib.resources.files("flashmoe"))) / "demo"
+        folder = Path(__file__).with_name("demo")  # also in an editable install
         if not folder.is_dir():
             raise CheckpointError(
                 "this build of flashmoe has no demo model; give a checkpoint folder or a hub id"
