@@ -46,9 +46,6 @@ def config(shape: str, layers: int | None) -> dict:
     return {"model_type": "qwen3_5_moe", "text_config": text, "quantization": quantization, "eos_token_id": 0}
 
 
-Piece = tuple[str, str, list[int], object]  # name, dtype, shape, what to write
-
-
 def bf16(values: np.ndarray) -> bytes:
     return (values.astype(np.float32).view(np.uint32) >> 16).astype(np.uint16).tobytes()
 

@@ -126,7 +126,7 @@ typedef struct experts_task {
     fm_backend *b;
     const fm_layer *layer;
     const fm_expert_job *jobs;
-    uint32_t count, rows, step;
+    uint32_t count, step;
     fm_activations down;
 } experts_task;
 
@@ -216,7 +216,7 @@ void fm_cpu_experts(fm_backend *b, uint32_t layer, uint32_t n, const fm_expert_j
         } else {
             uint32_t step = hidden / (4 * fm_pool_threads(b->pool));
             step = (step + 15) / 16 * 16;
-            experts_task t = {b, l, batch, taken, rows, step < 16 ? 16 : step, down};
+            experts_task t = {b, l, batch, taken, step < 16 ? 16 : step, down};
             fm_pool_run(b->pool, (hidden + t.step - 1) / t.step, down_and_sum_one, &t);
         }
     }

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from . import session_file
-from .errors import FlashMoeError, UsageError
+from .errors import UsageError
 from .plan import MemoryPlan
 from .session import Progress, Session
 from .spec import Config, ModelSpec
@@ -196,4 +196,4 @@ class Model:
         return f"<Model {self.path.name}: {self.config.layers} layers, {self.config.experts} experts>"
 
 
-__all__ = ["FlashMoeError", "Model", "open_spec", "plan_memory"]
+__all__ = ["Model", "open_spec", "plan_memory"]
