@@ -51,6 +51,23 @@ def test_a_saved_session_goes_on_where_it_was(model: flashmoe.Model, ids: list[i
     assert [p.name for p in (tmp_path / "deep").iterdir()] == ["s.bin"]
 
 
+def test_recorded_routing_is_of_the_tokens_however_they_came(model: flashmoe.Model, ids: list[int]) -> None:
+    c = model.config
+    a, b = model.session(), model.session()
+    assert a.routing.size == 0
+    a.eval(ids[:3])
+    a.record_routing()
+    b.record_routing()
+    b.eval(ids[:20])
+    with pytest.raises(flashmoe.Cancelled):
+        a.eval(ids[3:20], progress=lambda done, total: True)
+    for token in ids[a.position : 20]:
+        a.eval([token])
+    assert b.routing.shape == (20, c.layers, c.experts_per_token)
+    assert np.array_equal(a.routing, b.routing[3:])
+    assert (np.diff(b.routing) > 0).all()
+
+
 def test_an_empty_session_can_be_saved(model: flashmoe.Model, ids: list[int], tmp_path: Path) -> None:
     model.session().save(tmp_path / "empty")
     assert np.array_equal(model.load_session(tmp_path / "empty").eval(ids), model.session().eval(ids))

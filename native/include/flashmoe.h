@@ -226,6 +226,12 @@ fm_status fm_session_eval(fm_session *session, const int32_t *ids, size_t n, fm_
 /* Ends the session's running eval soon, from any thread; a no-op when none runs. */
 void fm_session_cancel(fm_session *session);
 
+/* The router's choice for n tokens of a layer: experts [n][plan.experts_per_token], ascending in a row. */
+typedef void (*fm_trace)(void *context, uint32_t layer, uint32_t n, const int32_t *experts);
+/* From now on `trace` is called for every layer of every block, from the thread that evaluates; NULL ends it. Between
+ * calls of eval. */
+void fm_session_trace(fm_session *session, fm_trace trace, void *context);
+
 uint32_t fm_session_position(const fm_session *session);
 /* The tokens so far, position of them. */
 const int32_t *fm_session_tokens(const fm_session *session);

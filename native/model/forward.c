@@ -185,6 +185,8 @@ static fm_status moe(fm_session *s, uint32_t layer, uint32_t n, fm_error *err) {
     const fm_config *c = &m->table->config;
     uint32_t k = m->plan.experts_per_token;
     m->ops->route(m->backend, layer, n, r->ids, r->weights);
+    if (s->trace)
+        s->trace(s->trace_context, layer, n, r->ids);
     uint32_t distinct = n == 1 ? k : group_by_expert(r, c->experts, n, k);
     fm_experts_request(m->experts, layer, n == 1 ? r->ids : r->distinct, distinct);
     m->ops->shared(m->backend, layer, n); /* while misses are read */

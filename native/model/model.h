@@ -47,6 +47,8 @@ struct fm_session {
     fm_stats stats;
     atomic_bool cancelled;
     fm_session *next_closing;
+    fm_trace trace; /* may be NULL */
+    void *trace_context;
 
     /* of the running eval */
     fm_progress progress;

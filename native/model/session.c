@@ -180,6 +180,10 @@ fm_status fm_session_eval(fm_session *s, const int32_t *ids, size_t n, fm_logits
 void fm_session_cancel(fm_session *s) {
     atomic_store(&s->cancelled, true);
 }
+void fm_session_trace(fm_session *s, fm_trace trace, void *context) {
+    s->trace = trace;
+    s->trace_context = context;
+}
 uint32_t fm_session_position(const fm_session *s) {
     return s->position;
 }

@@ -6,6 +6,7 @@
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
 
+#include <algorithm>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -250,11 +251,34 @@ struct Model {
     }
 };
 
+// What the routers of a session chose, layer by layer, while it is recorded.
+struct Routing {
+    uint32_t k = 0;
+    std::vector<std::vector<int32_t>> layers; // [layers][tokens * k]
+
+    static void record(void *context, uint32_t layer, uint32_t n, const int32_t *experts) {
+        auto *self = static_cast<Routing *>(context);
+        if (layer >= self->layers.size())
+            self->layers.resize(layer + 1);
+        auto &chosen = self->layers[layer];
+        chosen.insert(chosen.end(), experts, experts + static_cast<size_t>(n) * self->k);
+    }
+
+    size_t tokens() const { return layers.empty() ? 0 : layers.back().size() / k; }
+
+    // Forgets what a failed block left behind.
+    void cut(size_t tokens) {
+        for (auto &chosen : layers)
+            chosen.resize(tokens * k);
+    }
+};
+
 struct Session {
     std::shared_ptr<fm_model> model; // outlives the session
     std::shared_ptr<fm_session> session;
     uint32_t vocab;
     std::shared_ptr<std::mutex> busy = std::make_shared<std::mutex>(); // one call at a time on a session
+    std::shared_ptr<Routing> routing;                                  // when recorded
 
     Session(std::shared_ptr<fm_model> m, fm_session *s, uint32_t v) : model(std::move(m)), vocab(v) {
         session = std::shared_ptr<fm_session>(
@@ -301,7 +325,11 @@ struct Session {
         {
             py::gil_scoped_release release;
             std::lock_guard<std::mutex> guard(*busy);
+            size_t recorded = routing ? routing->tokens() : 0;
+            uint32_t before = fm_session_position(s.get());
             status = fm_session_eval(s.get(), ids.data(), n, mode, logits, Progress::report, &progress, &err);
+            if (routing)
+                routing->cut(recorded + fm_session_position(s.get()) - before);
         }
         progress.finish(status, err);
         return out;
@@ -349,6 +377,31 @@ struct Session {
         fm_error err{};
         if (fm_session_restore(s.get(), ids.data(), static_cast<uint32_t>(ids.size()), &err) != FM_OK)
             raise(err);
+    }
+
+    void record_routing() {
+        auto s = alive();
+        py::gil_scoped_release release;
+        std::lock_guard<std::mutex> guard(*busy);
+        routing = std::make_shared<Routing>();
+        routing->k = fm_model_plan(model.get())->experts_per_token;
+        fm_session_trace(s.get(), Routing::record, routing.get());
+    }
+
+    // int32 [layers, tokens, k]
+    py::array_t<int32_t> recorded_routing() const {
+        Routing copy;
+        {
+            py::gil_scoped_release release; // a running call may need it before it lets go of `busy`
+            std::lock_guard<std::mutex> guard(*busy);
+            if (routing)
+                copy = *routing;
+        }
+        size_t tokens = copy.tokens(), size = tokens * copy.k;
+        py::array_t<int32_t> out({copy.layers.size(), tokens, static_cast<size_t>(copy.k)});
+        for (size_t layer = 0; layer < copy.layers.size(); layer++)
+            std::copy_n(copy.layers[layer].data(), size, out.mutable_data() + layer * size);
+        return out;
     }
 
     py::dict stats() const {
@@ -423,5 +476,7 @@ PYBIND11_MODULE(_core, m) {
         .def("state", &Session::state, "position"_a)
         .def("restore", &Session::restore, "ids"_a)
         .def_property_readonly("context", [](const Session &self) { return fm_model_plan(self.model.get())->context; })
+        .def("record_routing", &Session::record_routing)
+        .def("recorded_routing", &Session::recorded_routing)
         .def("stats", &Session::stats);
 }

@@ -122,6 +122,17 @@ class Session:
         raw = self._native.stats()
         return Stats(PhaseStats(**raw["prefill"]), PhaseStats(**raw["decode"]))
 
+    def record_routing(self) -> None:
+        """From now on `routing` grows with every token. For measuring, as `flashmoe bench` does: a cache of any size
+        and policy can be replayed from it."""
+        self._native.record_routing()
+
+    @property
+    def routing(self) -> npt.NDArray[np.int32]:
+        """The experts that each layer's router chose since `record_routing`: int32 [tokens, layers, k], ids ascending.
+        Tokens of blocks that failed are left out."""
+        return np.ascontiguousarray(self._native.recorded_routing().transpose(1, 0, 2))
+
     def fork(self) -> Session:
         """A second session with the same past; the two go on apart. Raises MemoryBudgetError when it does not fit."""
         with self._lock:
