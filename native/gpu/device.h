@@ -148,7 +148,7 @@ struct fm_device_ops {
     fm_status (*kernel_get)(fm_device *device, const char *name, const fm_constant *constants, uint32_t count,
                             uint32_t threads, fm_kernel **kernel, fm_error *err);
 
-    fm_commands *(*begin)(fm_device *device); /* NULL when out of memory; the functions below allow that */
+    fm_commands *(*begin)(fm_device *device); /* never NULL: without memory it gives a list that fails */
     void (*dispatch)(fm_commands *commands, const fm_kernel *kernel, const fm_arg *args, uint32_t count,
                      fm_groups groups, uint32_t threads);
     void (*barrier)(fm_commands *commands);
