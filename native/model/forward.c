@@ -188,6 +188,7 @@ static fm_status moe(fm_session *s, uint32_t layer, uint32_t n, fm_error *err) {
     if (s->trace)
         s->trace(s->trace_context, layer, n, r->ids);
     uint32_t distinct = n == 1 ? k : group_by_expert(r, c->experts, n, k);
+    fm_experts_chosen(m->experts, layer, r->ids, n, k);
     fm_experts_request(m->experts, layer, n == 1 ? r->ids : r->distinct, distinct);
     m->ops->shared(m->backend, layer, n); /* while misses are read */
     fm_status status = n == 1 ? experts_of_token(s, layer, err) : experts_of_block(s, layer, n, distinct, err);
@@ -197,7 +198,7 @@ static fm_status moe(fm_session *s, uint32_t layer, uint32_t n, fm_error *err) {
     m->ops->combine(m->backend, layer, n, r->weights);
     /* A long block will want nearly every expert of the next layer too: keep the disk busy during its mixer. */
     if (distinct > c->experts / 4 * 3 && layer + 1 < c->layers)
-        fm_experts_prefetch(m->experts, layer + 1, r->all, c->experts);
+        fm_experts_prefetch(m->experts, layer + 1, r->all, c->experts, c->experts);
     return FM_OK;
 }
 

@@ -3,7 +3,7 @@
 #include "../base/error.h"
 #include "../base/system.h"
 #include "../cpu/kernels.h"
-#include "../stream/experts.h"
+#include "../stream/layout.h"
 #include "../stream/reader.h"
 #include "backend.h"
 #include "model.h"
@@ -107,7 +107,7 @@ fm_status fm_plan_for(const fm_table *table, const fm_options *options, fm_plan 
     p->read_threads = READ_THREADS;
     p->kernels = fm_kernels_find(options->kernels)->name;
     uint64_t staging;
-    p->slot = fm_experts_slot_bytes(table->experts, c->layers, &staging);
+    p->slot = fm_slot_bytes(table->experts, c->layers, &staging);
     p->readers = fm_reader_bytes(p->read_threads, (size_t)staging);
 
     /* The smallest: least context, least sweep, least cache. */

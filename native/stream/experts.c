@@ -2,49 +2,44 @@
 
 #include "../base/error.h"
 #include "../base/system.h"
+#include "layout.h"
+#include "policy.h"
 #include "reader.h"
 
 #include <assert.h>
+#include <math.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* Parts of at least this size are read in place: their slot leaves room for the blocks around them. Smaller ones would
- * waste more memory on that room than the copy from staging costs. */
-enum { IN_PLACE_BYTES = 64 * 1024 };
 
 enum { NONE = -1 };
 
 typedef enum slot_state { EMPTY, READING, READY, FAILED } slot_state;
 
-/* A slot is in the LRU list exactly when it is unpinned and not being read. */
+/* A slot is offered to the policy exactly when it is unpinned and not being read. */
 typedef struct slot {
     int32_t layer, expert; /* NONE when empty */
-    int32_t older, newer;  /* the LRU list */
     uint32_t pins;
     uint8_t state;
+    bool early;                    /* read by a prefetch, and not asked for since */
     uint8_t parts_left, next_part; /* of a read */
 } slot;
-
-typedef struct part_place {
-    uint32_t offset; /* in the slot */
-    bool in_place;
-} part_place;
 
 struct fm_experts {
     fm_experts_options o;
     uint64_t slot_bytes;
     uint32_t slots_made;
-    uint8_t *memory;    /* [slots_made][slot_bytes] */
-    slot *slots;        /* [slots_made] */
-    int32_t *where;     /* [layers][experts]: slot or NONE */
-    part_place *places; /* [layers][FM_EXPERT_PARTS] */
+    uint8_t *memory;       /* [slots_made][slot_bytes] */
+    slot *slots;           /* [slots_made] */
+    int32_t *where;        /* [layers][experts]: slot or NONE */
+    fm_part_place *places; /* [layers][FM_EXPERT_PARTS] */
     fm_reader *reader;
 
     pthread_mutex_t lock;
     pthread_cond_t to_read, arrived;
-    int32_t oldest, newest; /* ends of the LRU list */
-    int32_t *queue;         /* ring of slots with parts to read, [slots_made] */
+    fm_policy *policy;
+    int32_t ahead;  /* the layer that was prefetched and not yet asked for, or NONE */
+    int32_t *queue; /* ring of slots with parts to read, [slots_made] */
     uint32_t queue_first, queue_count, reading;
     bool stop;
 
@@ -53,6 +48,8 @@ struct fm_experts {
         int32_t *ids;             /* [experts] */
         int32_t *slot;            /* [experts]: NONE until given */
         uint8_t *acquired;        /* [experts] */
+        uint8_t *missed;          /* [experts]: holds a slot that was read for this request */
+        uint32_t reads;           /* how many do */
         bool active;
     } request;
     fm_error last_error; /* of any read, a prefetch too */
@@ -61,82 +58,16 @@ struct fm_experts {
     fm_experts_stats stats;
 };
 
-/* ---- layout of a slot ----------------------------------------------------------------------------------------- */
-
-static uint64_t part_bytes(const fm_expert_table *table, int part) {
-    const fm_format *f = &table->matrix[part / 3];
-    uint64_t elements = (uint64_t)f->rows * f->cols;
-    static const uint8_t width[] = {[FM_F32] = 4, [FM_F16] = 2, [FM_BF16] = 2};
-    if (f->dtype != FM_AFFINE)
-        return part % 3 == 0 ? elements * width[f->dtype] : 0;
-    return part % 3 == 0 ? elements * f->bits / 8 : elements / f->group * width[f->scale_dtype];
-}
-
-/* Large parts first, each on a block of its own; then the small ones. Returns the slot's bytes. */
-static uint64_t place_parts(const fm_expert_table *table, part_place places[FM_EXPERT_PARTS], uint64_t *staging) {
-    uint64_t at = 0;
-    for (int small = 0; small < 2; small++)
-        for (int p = 0; p < FM_EXPERT_PARTS; p++) {
-            uint64_t bytes = part_bytes(table, p);
-            bool in_place = bytes >= IN_PLACE_BYTES;
-            if (in_place == (bool)small)
-                continue;
-            places[p] = (part_place){(uint32_t)at, in_place};
-            if (in_place)
-                at += fm_round_up(bytes, FM_DIRECT_ALIGN) + FM_DIRECT_ALIGN;
-            else
-                at += fm_round_up(bytes, FM_LINE);
-            if (!in_place && bytes > *staging)
-                *staging = bytes;
-        }
-    return fm_round_up(at, FM_DIRECT_ALIGN);
-}
-
-uint64_t fm_experts_slot_bytes(const fm_expert_table *tables, uint32_t layers, uint64_t *staging) {
-    uint64_t largest = 0;
-    *staging = 0;
-    for (uint32_t l = 0; l < layers; l++) {
-        part_place places[FM_EXPERT_PARTS];
-        uint64_t bytes = place_parts(&tables[l], places, staging);
-        if (bytes > largest)
-            largest = bytes;
-    }
-    return largest;
-}
+/* ---- slots and the table; the lock is held -------------------------------------------------------------------- */
 
 /* Where a part of an expert lies in its slot: shifted to the file's phase within a block if it is read in place. */
 static uint8_t *part_address(const fm_experts *src, int32_t index, uint32_t layer, int32_t expert, int part) {
-    const part_place *place = &src->places[layer * FM_EXPERT_PARTS + (uint32_t)part];
+    const fm_part_place *place = &src->places[layer * FM_EXPERT_PARTS + (uint32_t)part];
     const fm_extent *extent = &src->o.tables[layer].extents[(size_t)expert * FM_EXPERT_PARTS + (size_t)part];
     if (extent->length == 0)
         return NULL;
     uint8_t *base = src->memory + (uint64_t)index * src->slot_bytes + place->offset;
     return place->in_place ? base + extent->offset % FM_DIRECT_ALIGN : base;
-}
-
-/* ---- the LRU list and the table; the lock is held -----------------------------------------------------------------
- */
-
-static void lru_remove(fm_experts *src, int32_t i) {
-    slot *s = &src->slots[i];
-    *(s->older == NONE ? &src->oldest : &src->slots[s->older].newer) = s->newer;
-    *(s->newer == NONE ? &src->newest : &src->slots[s->newer].older) = s->older;
-}
-
-static void lru_append(fm_experts *src, int32_t i) {
-    slot *s = &src->slots[i];
-    s->older = src->newest;
-    s->newer = NONE;
-    *(src->newest == NONE ? &src->oldest : &src->slots[src->newest].newer) = i;
-    src->newest = i;
-}
-
-static void lru_prepend(fm_experts *src, int32_t i) {
-    slot *s = &src->slots[i];
-    s->newer = src->oldest;
-    s->older = NONE;
-    *(src->oldest == NONE ? &src->newest : &src->slots[src->oldest].older) = i;
-    src->oldest = i;
 }
 
 static int32_t *where(fm_experts *src, uint32_t layer, int32_t expert) {
@@ -151,23 +82,50 @@ static void forget(fm_experts *src, int32_t i) {
     s->state = EMPTY;
 }
 
+/* Slots that may wait for their use after being read: the rest stays with what the policy keeps. */
+static uint32_t window(const fm_experts *src) {
+    return src->o.slots / 2 > 2 ? src->o.slots / 2 : 2;
+}
+
+/* Offers a slot that is not pinned and not being read. */
+static void offer(fm_experts *src, int32_t i) {
+    const slot *s = &src->slots[i];
+    double score = FM_SCORE_EMPTY;
+    if (s->state == READY)
+        score = s->layer == src->ahead ? FM_SCORE_AHEAD : fm_policy_score(src->policy, (uint32_t)s->layer, s->expert);
+    fm_policy_offer(src->policy, i, score);
+}
+
+/* The layer that was prefetched is asked for, or never will be: what it holds is worth no more than its scores. */
+static void end_ahead(fm_experts *src) {
+    int32_t layer = src->ahead;
+    src->ahead = NONE;
+    for (uint32_t e = 0; layer != NONE && e < src->o.experts; e++) {
+        int32_t i = *where(src, (uint32_t)layer, (int32_t)e);
+        if (i != NONE && src->slots[i].state == READY && src->slots[i].pins == 0)
+            offer(src, i);
+    }
+}
+
 static void pin(fm_experts *src, int32_t i) {
     slot *s = &src->slots[i];
     if (s->pins++ == 0 && s->state == READY)
-        lru_remove(src, i);
+        fm_policy_withdraw(src->policy, i);
 }
 
-/* Puts the read of an expert into the least recently used slot; NONE when every slot is pinned or being read. */
+/* Puts the read of an expert into the slot that the policy gives up; NONE when all are pinned or being read. The caller
+ * wakes the read threads. */
 static int32_t start_read(fm_experts *src, uint32_t layer, int32_t expert) {
-    int32_t i = src->oldest;
+    int32_t i = fm_policy_lowest(src->policy);
     if (i == NONE)
         return NONE;
-    lru_remove(src, i);
+    fm_policy_withdraw(src->policy, i);
     forget(src, i);
     slot *s = &src->slots[i];
     s->layer = (int32_t)layer;
     s->expert = expert;
     s->state = READING;
+    s->early = false;
     s->next_part = 0;
     s->parts_left = 0;
     for (int p = 0; p < FM_EXPERT_PARTS; p++)
@@ -175,34 +133,44 @@ static int32_t start_read(fm_experts *src, uint32_t layer, int32_t expert) {
     *where(src, layer, expert) = i;
     src->queue[(src->queue_first + src->queue_count++) % src->slots_made] = i;
     src->reading++;
-    pthread_cond_broadcast(&src->to_read);
     return i;
 }
 
 /* ---- binding a request to slots; the lock is held ------------------------------------------------------------- */
 
+/* Gives expert i of the request a slot that holds it or will. What a prefetch read is a miss all the same. */
+static void bind(fm_experts *src, uint32_t i, int32_t index) {
+    slot *s = &src->slots[index];
+    if (s->state == READY && !s->early)
+        src->stats.hits++;
+    else
+        src->stats.misses++;
+    s->early = false;
+    pin(src, index);
+    src->request.slot[i] = index;
+}
+
 /* Gives slots to the experts of the request in order, as far as slots can be had. */
 static void bind_more(fm_experts *src) {
     struct request *r = &src->request;
+    bool wake = false;
     for (; r->bound < r->n; r->bound++) {
         uint32_t i = r->bound;
         if (r->slot[i] != NONE || r->acquired[i]) /* pinned as a hit, and perhaps released by now */
             continue;
         int32_t index = *where(src, r->layer, r->ids[i]);
-        if (index != NONE) {
-            if (src->slots[index].state == READY)
-                src->stats.hits++;
-            else
-                src->stats.misses++;
-        } else {
-            index = start_read(src, r->layer, r->ids[i]);
+        if (index == NONE) {
+            index = r->reads < window(src) ? start_read(src, r->layer, r->ids[i]) : NONE;
             if (index == NONE)
-                return;
-            src->stats.misses++;
+                break;
+            wake = true;
+            r->missed[i] = 1;
+            r->reads++;
         }
-        pin(src, index);
-        r->slot[i] = index;
+        bind(src, i, index);
     }
+    if (wake)
+        pthread_cond_broadcast(&src->to_read);
 }
 
 /* ---- the read threads ------------------------------------------------------------------------------------------- */
@@ -254,13 +222,11 @@ static void read_ended(fm_experts *src, int32_t i) {
             src->failure = src->last_error;
         }
         forget(src, i);
-        if (s->pins == 0)
-            lru_prepend(src, i);
     } else {
         s->state = READY;
-        if (s->pins == 0)
-            lru_append(src, i);
     }
+    if (s->pins == 0)
+        offer(src, i);
     if (src->request.active && !src->failed)
         bind_more(src);
     pthread_cond_broadcast(&src->arrived);
@@ -296,19 +262,24 @@ void fm_experts_request(fm_experts *src, uint32_t layer, const int32_t *ids, uin
     src->failed = false;
     memcpy(r->ids, ids, n * sizeof *ids);
     memset(r->acquired, 0, n);
+    memset(r->missed, 0, n);
+    r->reads = 0;
     for (uint32_t i = 0; i < n; i++)
         r->slot[i] = NONE;
-    /* Pin what is here before a miss of the same request can evict it, but leave a window to read through. */
-    uint32_t window = src->o.slots / 4 > 2 ? src->o.slots / 4 : 2;
-    uint32_t pins = n <= src->o.slots ? n : src->o.slots > window ? src->o.slots - window : 0;
-    for (uint32_t i = 0; i < n && pins; i++) {
+    end_ahead(src);
+    /* Pin what is here before a miss of the same request can evict it, but leave a window to read through: what is here
+     * beyond that goes last. */
+    uint32_t pins = n <= src->o.slots ? n : src->o.slots > window(src) ? src->o.slots - window(src) : 0;
+    for (uint32_t i = 0; i < n; i++) {
         int32_t index = *where(src, layer, ids[i]);
         if (index == NONE || src->slots[index].state != READY)
             continue;
-        pin(src, index);
-        r->slot[i] = index;
-        src->stats.hits++;
-        pins--;
+        if (pins) {
+            bind(src, i, index);
+            pins--;
+        } else {
+            fm_policy_offer(src->policy, index, FM_SCORE_AHEAD);
+        }
     }
     bind_more(src);
     pthread_mutex_unlock(&src->lock);
@@ -359,10 +330,7 @@ static void unpin(fm_experts *src, int32_t index) {
     slot *s = &src->slots[index];
     if (--s->pins > 0 || s->state == READING || (s->state == FAILED && s->parts_left > 0))
         return;
-    if (s->state == READY)
-        lru_append(src, index);
-    else
-        lru_prepend(src, index);
+    offer(src, index);
 }
 
 void fm_experts_release(fm_experts *src, int32_t which) {
@@ -370,6 +338,7 @@ void fm_experts_release(fm_experts *src, int32_t which) {
     struct request *r = &src->request;
     unpin(src, r->slot[which]);
     r->slot[which] = NONE;
+    r->reads -= r->missed[which];
     bind_more(src);
     pthread_mutex_unlock(&src->lock);
 }
@@ -403,20 +372,36 @@ void fm_experts_finish(fm_experts *src) {
     pthread_mutex_unlock(&src->lock);
 }
 
-void fm_experts_prefetch(fm_experts *src, uint32_t layer, const int32_t *ids, uint32_t n) {
+void fm_experts_chosen(fm_experts *src, uint32_t layer, const int32_t *ids, uint32_t tokens, uint32_t k) {
     pthread_mutex_lock(&src->lock);
+    fm_policy_chosen(src->policy, layer, ids, tokens, k);
+    pthread_mutex_unlock(&src->lock);
+}
+
+void fm_experts_prefetch(fm_experts *src, uint32_t layer, const int32_t *ids, uint32_t n, uint32_t most) {
+    pthread_mutex_lock(&src->lock);
+    if (src->ahead != (int32_t)layer)
+        end_ahead(src);
+    src->ahead = (int32_t)layer;
     /* What is here already must not be evicted by what is not. */
     for (uint32_t i = 0; i < n; i++) {
         int32_t index = *where(src, layer, ids[i]);
-        if (index != NONE && src->slots[index].state == READY && src->slots[index].pins == 0) {
-            lru_remove(src, index);
-            lru_append(src, index);
-        }
+        if (index != NONE && src->slots[index].state == READY && src->slots[index].pins == 0)
+            offer(src, index);
     }
-    uint32_t most = src->o.slots / 2;
-    for (uint32_t i = 0; i < n && src->reading < most; i++)
-        if (*where(src, layer, ids[i]) == NONE && start_read(src, layer, ids[i]) == NONE)
+    bool wake = false;
+    for (uint32_t i = 0; i < n && most && src->reading < window(src); i++) {
+        if (*where(src, layer, ids[i]) != NONE)
+            continue;
+        int32_t index = start_read(src, layer, ids[i]);
+        if (index == NONE)
             break;
+        src->slots[index].early = true;
+        wake = true;
+        most--;
+    }
+    if (wake)
+        pthread_cond_broadcast(&src->to_read);
     pthread_mutex_unlock(&src->lock);
 }
 
@@ -427,11 +412,11 @@ void fm_experts_resize(fm_experts *src, uint32_t slots) {
     if (slots > src->slots_made)
         slots = src->slots_made;
     for (uint32_t i = slots; i < src->o.slots; i++) {
-        lru_remove(src, (int32_t)i);
+        fm_policy_withdraw(src->policy, (int32_t)i);
         forget(src, (int32_t)i);
     }
     for (uint32_t i = src->o.slots; i < slots; i++)
-        lru_prepend(src, (int32_t)i);
+        offer(src, (int32_t)i);
     if (slots < src->o.slots)
         fm_pages_discard(src->memory + slots * src->slot_bytes, (src->o.slots - slots) * src->slot_bytes);
     src->o.slots = slots;
@@ -456,7 +441,7 @@ fm_status fm_experts_new(fm_experts **out, const fm_experts_options *options, fm
     pthread_cond_init(&src->to_read, NULL);
     pthread_cond_init(&src->arrived, NULL);
     uint64_t staging;
-    src->slot_bytes = fm_experts_slot_bytes(options->tables, options->layers, &staging);
+    src->slot_bytes = fm_slot_bytes(options->tables, options->layers, &staging);
     size_t experts = (size_t)options->layers * options->experts;
     src->memory = fm_pages_new(src->slots_made * src->slot_bytes);
     src->slots = calloc(src->slots_made, sizeof *src->slots);
@@ -466,8 +451,10 @@ fm_status fm_experts_new(fm_experts **out, const fm_experts_options *options, fm
     src->request.ids = calloc(options->experts, sizeof *src->request.ids);
     src->request.slot = calloc(options->experts, sizeof *src->request.slot);
     src->request.acquired = calloc(options->experts, 1);
+    src->request.missed = calloc(options->experts, 1);
+    src->policy = fm_policy_new(options->layers, options->experts, options->slots);
     if (!src->memory || !src->slots || !src->where || !src->places || !src->queue || !src->request.ids ||
-        !src->request.slot || !src->request.acquired) {
+        !src->request.slot || !src->request.acquired || !src->request.missed || !src->policy) {
         fm_experts_free(src);
         return fm_fail(err, FM_NO_MEMORY, "the system refused %llu bytes for the expert cache",
                        (unsigned long long)(options->slots * src->slot_bytes));
@@ -476,12 +463,12 @@ fm_status fm_experts_new(fm_experts **out, const fm_experts_options *options, fm
         src->where[i] = NONE;
     for (uint32_t l = 0; l < options->layers; l++) {
         uint64_t ignored = 0;
-        place_parts(&options->tables[l], &src->places[l * FM_EXPERT_PARTS], &ignored);
+        fm_place_parts(&options->tables[l], &src->places[l * FM_EXPERT_PARTS], &ignored);
     }
-    src->oldest = src->newest = NONE;
+    src->ahead = NONE;
     for (uint32_t i = 0; i < src->slots_made; i++) {
         src->slots[i].layer = src->slots[i].expert = NONE;
-        lru_append(src, (int32_t)i);
+        offer(src, (int32_t)i);
     }
     fm_reader_client client = {src, next_read, read_done};
     fm_status status = fm_reader_start(&src->reader, options->threads, (size_t)staging, options->direct, &client, err);
@@ -509,6 +496,8 @@ void fm_experts_free(fm_experts *src) {
     free(src->request.ids);
     free(src->request.slot);
     free(src->request.acquired);
+    free(src->request.missed);
+    fm_policy_free(src->policy);
     pthread_mutex_destroy(&src->lock);
     pthread_cond_destroy(&src->to_read);
     pthread_cond_destroy(&src->arrived);

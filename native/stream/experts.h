@@ -8,9 +8,9 @@
  *     fm_experts_release(src, i)                 its slot may be evicted again
  *     fm_experts_finish(src)                     after the last release, or to give up after an error
  *
- * Policy: least recently used, over all layers. When a request is larger than the cache, hits are pinned only as far as
- * a window of slots stays free for reading ahead, and reads follow the order of `ids`; acquire in that order then,
- * since FM_ANY may wait for a slot that only a release can give.
+ * What is evicted: policy.h says. Reads for a request take at most half of the slots, a window that moves on as experts
+ * are released, so that one long request does not sweep the cache empty; they follow the order of `ids`. Acquire in
+ * that order when a request is larger than the window, since FM_ANY may wait for a slot that only a release can give.
  *
  * One request at a time, from one thread. */
 #ifndef FM_STREAM_EXPERTS_H
@@ -37,12 +37,9 @@ typedef struct fm_experts_options {
 } fm_experts_options;
 
 typedef struct fm_experts_stats {
-    uint64_t hits, misses, bytes_read;
+    uint64_t hits, misses, bytes_read; /* what a prefetch read is a miss */
     double seconds_reading, seconds_waiting;
 } fm_experts_stats;
-
-/* Bytes of one slot, and of the largest staged read, for these tables. The plan counts with them. */
-uint64_t fm_experts_slot_bytes(const fm_expert_table *tables, uint32_t layers, uint64_t *staging);
 
 fm_status fm_experts_new(fm_experts **src, const fm_experts_options *options, fm_error *err);
 void fm_experts_free(fm_experts *src);
@@ -59,9 +56,13 @@ fm_status fm_experts_acquire(fm_experts *src, int32_t which, bool wait, int32_t 
 void fm_experts_release(fm_experts *src, int32_t which);
 void fm_experts_finish(fm_experts *src);
 
-/* Reads experts that will probably be asked for into slots that nothing has pinned; never waits. Between requests or
- * during one. */
-void fm_experts_prefetch(fm_experts *src, uint32_t layer, const int32_t *ids, uint32_t n);
+/* What the layer's router chose for consecutive tokens, ids [tokens][k]; before the request. The policy learns from it.
+ */
+void fm_experts_chosen(fm_experts *src, uint32_t layer, const int32_t *ids, uint32_t tokens, uint32_t k);
+
+/* Reads experts that the next request will probably ask for: the first `most` of those that are not here, as far as
+ * half of the slots go; never waits. Between requests. */
+void fm_experts_prefetch(fm_experts *src, uint32_t layer, const int32_t *ids, uint32_t n, uint32_t most);
 
 void fm_experts_stats_get(fm_experts *src, fm_experts_stats *stats);
 

@@ -154,10 +154,13 @@ static void test_bytes(const fm_file *file, uint32_t slots, bool direct) {
         uint32_t now = slots > 4 && random_next() % 8 == 0 ? 4 + random_next() % (slots - 3) : slots;
         fm_experts_resize(src, now);
         bool in_order = random_next() % 2;
-        uint32_t n = 1 + random_next() % (in_order || now >= EXPERTS ? EXPERTS : now);
+        uint32_t window = now / 2 > 2 ? now / 2 : 2;
+        uint32_t n = 1 + random_next() % (in_order || window >= EXPERTS ? EXPERTS : window);
         random_ids(ids, n);
         if (random_next() % 3 == 0)
-            fm_experts_prefetch(src, random_next() % LAYERS, ids, n);
+            fm_experts_prefetch(src, random_next() % LAYERS, ids, n, 1 + random_next() % EXPERTS);
+        if (random_next() % 3)
+            fm_experts_chosen(src, layer, ids, 1, n);
         fm_status status = run_request(src, layer, ids, n, in_order, &err);
         CHECK(status == FM_OK, "%u slots: %s", slots, err.message);
     }
@@ -192,6 +195,40 @@ static void test_reads_once(const fm_file *file, uint32_t slots) {
     fm_experts_free(src);
 }
 
+/* Two experts of each layer are chosen by every token, the others at random, and the cache holds less than a token
+ * needs: the two stay, also while a long block sweeps through all experts. */
+static void test_the_frequent_stay(const fm_file *file) {
+    enum { SLOTS = 18, K = 8, TOKENS = 60 };
+    fm_experts_options o = {file, tables, LAYERS, EXPERTS, SLOTS, 3, false};
+    fm_experts *src;
+    fm_error err = {0};
+    if (fm_experts_new(&src, &o, &err) != FM_OK)
+        exit(1);
+    fm_experts_stats before, after;
+    for (int t = 0; t < TOKENS; t++) {
+        fm_experts_stats_get(src, &before);
+        for (uint32_t l = 0; l < LAYERS; l++) {
+            int32_t ids[K] = {5, 9}, all[EXPERTS];
+            if (t == TOKENS / 2) {
+                for (int e = 0; e < EXPERTS; e++)
+                    all[e] = e;
+                CHECK(run_request(src, l, all, EXPERTS, true, &err) == FM_OK, "%s", err.message);
+            }
+            random_ids(all, EXPERTS);
+            for (int i = 2, j = 0; i < K; j++)
+                if (all[j] != 5 && all[j] != 9)
+                    ids[i++] = all[j];
+            fm_experts_chosen(src, l, ids, 1, K);
+            CHECK(run_request(src, l, ids, K, true, &err) == FM_OK, "%s", err.message);
+        }
+        fm_experts_stats_get(src, &after);
+        if (t > 10)
+            CHECK(after.hits - before.hits >= 2 * LAYERS, "token %d: %llu hits", t,
+                  (unsigned long long)(after.hits - before.hits));
+    }
+    fm_experts_free(src);
+}
+
 /* Errors belong to the request that met them; afterwards everything works. */
 static void test_faults(const fm_file *file, bool direct) {
     fm_experts_options o = {file, tables, LAYERS, EXPERTS, 10, 4, direct};
@@ -205,7 +242,7 @@ static void test_faults(const fm_file *file, bool direct) {
         uint32_t layer = random_next() % LAYERS, n = random_ids(ids, 1 + random_next() % EXPERTS);
         atomic_store(&fail_every, i % 3 == 0 ? 1 + (int)(random_next() % 40) : 0);
         if (random_next() % 4 == 0)
-            fm_experts_prefetch(src, layer, ids, n);
+            fm_experts_prefetch(src, layer, ids, n, n);
         err = (fm_error){0};
         fm_status status = run_request(src, layer, ids, n, true, &err);
         failed += status != FM_OK;
@@ -251,6 +288,7 @@ int main(void) {
             test_bytes(&file, sizes[i], true);
         test_reads_once(&file, sizes[i]);
     }
+    test_the_frequent_stay(&file);
     test_faults(&file, false);
     if (direct)
         test_faults(&file, true);
