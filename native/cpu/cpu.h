@@ -87,7 +87,7 @@ void fm_norm_rows(fm_backend *b, const float *x, size_t ldx, const float *w, uin
 void fm_add_rows(fm_backend *b, float *x, const float *delta, uint32_t n);
 
 /* mixer.c */
-bool fm_cpu_mixer(fm_backend *b, uint32_t layer, fm_state *state, uint32_t position, uint32_t n, fm_poll poll,
+bool fm_cpu_mixer(fm_backend *b, uint32_t layer, const fm_stretch *stretches, uint32_t count, fm_poll poll,
                   void *poll_context);
 
 /* moe.c */

@@ -1,6 +1,7 @@
 /* The mixers: x += mixer(N1(x)). The equations are those of docs/architecture.md, one helper a step. Products run over
- * a chunk of tokens at once; attention and the delta rule go token by token, so that a token's result does not depend
- * on how the prompt was cut. */
+ * a chunk of tokens at once, whosever they are; attention and the delta rule take the chunk's sessions one after
+ * another and go token by token, so that a token's result does not depend on how the prompt was cut or on its
+ * neighbours. */
 #include "cpu.h"
 
 #include <math.h>
@@ -9,15 +10,16 @@
 /* ---- gated full attention ------------------------------------------------------------------------------------------
  */
 
+/* n tokens of one session, in rows row … row + n - 1 of the chunk. */
 typedef struct attention {
     fm_backend *b;
     const fm_layer *layer;
     fm_state *state;
-    uint32_t index;    /* of the layer */
-    uint32_t position; /* of the chunk's first token */
-    uint32_t n;
-    uint32_t group; /* query heads of a key/value head */
-    uint32_t spans; /* of the one token in decode */
+    uint32_t index; /* of the layer */
+    uint32_t row, n;
+    uint32_t position; /* of the first token */
+    uint32_t group;    /* query heads of a key/value head */
+    uint32_t spans;    /* of the one token in decode */
 } attention;
 
 /* NeoX rotation of the first rope_dim dimensions, by position. */
@@ -40,7 +42,7 @@ static void place_one(void *context, uint32_t task, uint32_t thread) {
     const fm_config *c = &b->config;
     fm_scratch *s = &b->scratch;
     uint32_t t = task / c->kv_heads, j = task % c->kv_heads, dim = c->head_dim, position = a->position + t;
-    size_t at = ((size_t)t * c->kv_heads + j) * dim;
+    size_t row = a->row + t, at = (row * c->kv_heads + j) * dim;
 
     float *key = fm_state_keys(a->state, a->index, j) + (size_t)position * dim;
     b->kernels->rms_norm(s->k + at, a->layer->k_norm, dim, c->norm_eps, key);
@@ -50,8 +52,8 @@ static void place_one(void *context, uint32_t task, uint32_t thread) {
     float scale = 1.0f / sqrtf((float)dim);
     for (uint32_t g = 0; g < a->group; g++) {
         uint32_t head = j * a->group + g;
-        float *q = s->qn + ((size_t)t * c->heads + head) * dim;
-        b->kernels->rms_norm(s->qg + ((size_t)t * c->heads + head) * 2 * dim, a->layer->q_norm, dim, c->norm_eps, q);
+        float *q = s->qn + (row * c->heads + head) * dim;
+        b->kernels->rms_norm(s->qg + (row * c->heads + head) * 2 * dim, a->layer->q_norm, dim, c->norm_eps, q);
         rotate(b, q, position);
         for (uint32_t d = 0; d < dim; d++)
             q[d] *= scale;
@@ -69,13 +71,18 @@ static partial partial_at(const attention *a, size_t index) {
     return (partial){p, p + (size_t)a->group * dim, p + (size_t)a->group * (dim + 1)};
 }
 
+/* The first of the query heads of token t and key/value head j, among those of all rows. */
+static size_t head_of(const attention *a, uint32_t t, uint32_t j) {
+    return (size_t)(a->row + t) * a->b->config.heads + (size_t)j * a->group;
+}
+
 static void attend(const attention *a, uint32_t t, uint32_t j, uint32_t span, partial p) {
     const fm_config *c = &a->b->config;
     uint32_t first = span * FM_ATTEND_SPAN, len = a->position + t + 1 - first;
     if (len > FM_ATTEND_SPAN)
         len = FM_ATTEND_SPAN;
     size_t at = (size_t)first * c->head_dim;
-    const float *q = a->b->scratch.qn + ((size_t)t * c->heads + (size_t)j * a->group) * c->head_dim;
+    const float *q = a->b->scratch.qn + head_of(a, t, j) * c->head_dim;
     a->b->kernels->attend_span(q, a->group, fm_state_keys(a->state, a->index, j) + at,
                                fm_state_values(a->state, a->index, j) + at, len, c->head_dim, p.out, p.max, p.sum);
 }
@@ -97,10 +104,9 @@ static void merge(const attention *a, partial total, partial p) {
 
 /* mixed = attention / sum * sigmoid(gate), for the heads of one key/value head. */
 static void finish(const attention *a, uint32_t t, uint32_t j, partial total) {
-    const fm_config *c = &a->b->config;
-    uint32_t dim = c->head_dim;
+    uint32_t dim = a->b->config.head_dim;
     for (uint32_t g = 0; g < a->group; g++) {
-        size_t head = (size_t)t * c->heads + (size_t)j * a->group + g;
+        size_t head = head_of(a, t, j) + g;
         float *out = a->b->scratch.mixed + head * dim;
         float share = 1.0f / total.sum[g];
         for (uint32_t d = 0; d < dim; d++)
@@ -133,8 +139,7 @@ static void attend_token_one(void *context, uint32_t task, uint32_t thread) {
     uint32_t t = task / c->kv_heads, j = task % c->kv_heads;
     partial p = partial_at(a, thread);
     float *max = p.sum + a->group;
-    partial total = {a->b->scratch.mixed + ((size_t)t * c->heads + (size_t)j * a->group) * c->head_dim, max,
-                     max + a->group};
+    partial total = {a->b->scratch.mixed + head_of(a, t, j) * c->head_dim, max, max + a->group};
     uint32_t spans = fm_attention_spans(a->position + t + 1);
     attend(a, t, j, 0, total);
     for (uint32_t span = 1; span < spans; span++) {
@@ -144,39 +149,41 @@ static void attend_token_one(void *context, uint32_t task, uint32_t thread) {
     finish(a, t, j, total);
 }
 
-static void full_attention(attention *a) {
-    fm_backend *b = a->b;
+/* qg, k, v of the chunk's n rows. */
+static void project_full(fm_backend *b, const fm_layer *l, uint32_t n) {
     fm_scratch *s = &b->scratch;
     const fm_config *c = &b->config;
-    const fm_layer *l = a->layer;
     uint32_t query = c->heads * c->head_dim, kv = c->kv_heads * c->head_dim;
-
-    fm_prepared rows = fm_prepare_rows(s->norm, c->hidden, a->n, c->hidden);
+    fm_prepared rows = fm_prepare_rows(s->norm, c->hidden, n, c->hidden);
     fm_product products[] = {
-        {&l->q, fm_prepared_for(b, &rows, &l->q.format), a->n, s->qg, 2 * query},
-        {&l->k, fm_prepared_for(b, &rows, &l->k.format), a->n, s->k, kv},
-        {&l->v, fm_prepared_for(b, &rows, &l->v.format), a->n, s->v, kv},
+        {&l->q, fm_prepared_for(b, &rows, &l->q.format), n, s->qg, 2 * query},
+        {&l->k, fm_prepared_for(b, &rows, &l->k.format), n, s->k, kv},
+        {&l->v, fm_prepared_for(b, &rows, &l->v.format), n, s->v, kv},
     };
     fm_products_run(b, products, 3);
-    fm_pool_run(b->pool, a->n * c->kv_heads, place_one, a);
+}
+
+static void full_attention(attention *a) {
+    fm_pool *pool = a->b->pool;
+    uint32_t kv_heads = a->b->config.kv_heads;
+    fm_pool_run(pool, a->n * kv_heads, place_one, a);
     if (a->n == 1) {
-        fm_pool_run(b->pool, c->kv_heads * a->spans, attend_span_one, a);
+        fm_pool_run(pool, kv_heads * a->spans, attend_span_one, a);
         merge_spans(a);
     } else {
-        fm_pool_run(b->pool, a->n * c->kv_heads, attend_token_one, a);
+        fm_pool_run(pool, a->n * kv_heads, attend_token_one, a);
     }
-    rows = fm_prepare_rows(s->mixed, query, a->n, query);
-    fm_products_run(b, &(fm_product){&l->o, fm_prepared_for(b, &rows, &l->o.format), a->n, s->delta, c->hidden}, 1);
 }
 
 /* ---- Gated DeltaNet ---------------------------------------------------------------------------------------------- */
 
+/* n tokens of one session, in rows row … row + n - 1 of the chunk. */
 typedef struct delta_net {
     fm_backend *b;
     const fm_layer *layer;
-    const struct fm_recurrent *from; /* the state before the chunk */
-    const struct fm_recurrent *to;   /* and after it; may be the same */
-    uint32_t n;
+    const struct fm_recurrent *from; /* the state before these tokens */
+    const struct fm_recurrent *to;   /* and after them; may be the same */
+    uint32_t row, n;
 } delta_net;
 
 static void conv_one(void *context, uint32_t block, uint32_t thread) {
@@ -186,9 +193,10 @@ static void conv_one(void *context, uint32_t block, uint32_t thread) {
     fm_scratch *s = &d->b->scratch;
     uint32_t channels = fm_linear_channels(c), first = block * FM_CONV_BLOCK, k = c->conv_kernel;
     uint32_t width = channels - first < FM_CONV_BLOCK ? channels - first : FM_CONV_BLOCK;
-    d->b->kernels->conv_silu(s->u + first, channels, d->from->tail + (size_t)first * (k - 1),
+    size_t at = (size_t)d->row * channels + first;
+    d->b->kernels->conv_silu(s->u + at, channels, d->from->tail + (size_t)first * (k - 1),
                              d->to->tail + (size_t)first * (k - 1), d->layer->conv + (size_t)first * k, width, k, d->n,
-                             s->conv + first, channels);
+                             s->conv + at, channels);
 }
 
 /* out = x * rsqrt(sum(x^2) + 1e-6) * scale */
@@ -205,7 +213,7 @@ static float softplus(float x) {
     return x > 20.0f ? x : log1pf(expf(x));
 }
 
-/* One value head through all tokens of the chunk: delta rule, gated norm. */
+/* One value head through all of the tokens: delta rule, gated norm. */
 static void delta_one(void *context, uint32_t head, uint32_t thread) {
     const delta_net *d = context;
     fm_backend *b = d->b;
@@ -220,10 +228,10 @@ static void delta_one(void *context, uint32_t head, uint32_t thread) {
     const float *from = d->from->s + state;
     float *to = d->to->s + state;
     for (uint32_t t = 0; t < d->n; t++, from = to) {
-        const float *mixed = s->conv + (size_t)t * channels;
+        size_t row = d->row + t, at = row * value_heads + head;
+        const float *mixed = s->conv + row * channels;
         l2_norm(mixed + (size_t)key_head * dk, dk, 1.0f / sqrtf((float)dk), q);
         l2_norm(mixed + key_width + (size_t)key_head * dk, dk, 1.0f, k);
-        size_t at = (size_t)t * value_heads + head;
         float beta = 1.0f / (1.0f + expf(-s->b[at]));
         float decay = expf(d->layer->decay[head] * softplus(s->a[at] + d->layer->dt_bias[head]));
         float *out = s->mixed + at * dv;
@@ -233,54 +241,85 @@ static void delta_one(void *context, uint32_t head, uint32_t thread) {
     }
 }
 
-static void gated_delta_net(delta_net *d) {
-    fm_backend *b = d->b;
+/* u, z, a, b of the chunk's n rows. */
+static void project_linear(fm_backend *b, const fm_layer *l, uint32_t n) {
     fm_scratch *s = &b->scratch;
     const fm_config *c = &b->config;
-    const fm_layer *l = d->layer;
-    uint32_t channels = fm_linear_channels(c), value = c->linear_value_heads * c->linear_value_dim;
-
-    fm_prepared rows = fm_prepare_rows(s->norm, c->hidden, d->n, c->hidden);
+    uint32_t value = c->linear_value_heads * c->linear_value_dim;
+    fm_prepared rows = fm_prepare_rows(s->norm, c->hidden, n, c->hidden);
     fm_product products[] = {
-        {&l->in_qkv, fm_prepared_for(b, &rows, &l->in_qkv.format), d->n, s->u, channels},
-        {&l->in_z, fm_prepared_for(b, &rows, &l->in_z.format), d->n, s->z, value},
-        {&l->in_a, fm_prepared_for(b, &rows, &l->in_a.format), d->n, s->a, c->linear_value_heads},
-        {&l->in_b, fm_prepared_for(b, &rows, &l->in_b.format), d->n, s->b, c->linear_value_heads},
+        {&l->in_qkv, fm_prepared_for(b, &rows, &l->in_qkv.format), n, s->u, fm_linear_channels(c)},
+        {&l->in_z, fm_prepared_for(b, &rows, &l->in_z.format), n, s->z, value},
+        {&l->in_a, fm_prepared_for(b, &rows, &l->in_a.format), n, s->a, c->linear_value_heads},
+        {&l->in_b, fm_prepared_for(b, &rows, &l->in_b.format), n, s->b, c->linear_value_heads},
     };
     fm_products_run(b, products, 4);
-    fm_pool_run(b->pool, (channels + FM_CONV_BLOCK - 1) / FM_CONV_BLOCK, conv_one, d);
-    fm_pool_run(b->pool, c->linear_value_heads, delta_one, d);
-    rows = fm_prepare_rows(s->mixed, value, d->n, value);
-    fm_products_run(b, &(fm_product){&l->out, fm_prepared_for(b, &rows, &l->out.format), d->n, s->delta, c->hidden}, 1);
+}
+
+static void gated_delta_net(delta_net *d) {
+    const fm_config *c = &d->b->config;
+    fm_pool_run(d->b->pool, (fm_linear_channels(c) + FM_CONV_BLOCK - 1) / FM_CONV_BLOCK, conv_one, d);
+    fm_pool_run(d->b->pool, c->linear_value_heads, delta_one, d);
 }
 
 /* ---- both -----------------------------------------------------------------------------------------------------------
  */
 
-bool fm_cpu_mixer(fm_backend *b, uint32_t index, fm_state *state, uint32_t position, uint32_t n, fm_poll poll,
+/* Tokens of a stretch from number `done` on, n of them, which are in rows row, row + 1, … of the chunk. */
+static void mix(fm_backend *b, uint32_t index, const fm_stretch *s, uint32_t done, uint32_t row, uint32_t n) {
+    const fm_layer *layer = &b->weights.layers[index];
+    if (layer->full) {
+        uint32_t position = s->position + done;
+        full_attention(&(attention){.b = b,
+                                    .layer = layer,
+                                    .state = s->state,
+                                    .index = index,
+                                    .row = row,
+                                    .n = n,
+                                    .position = position,
+                                    .group = b->config.heads / b->config.kv_heads,
+                                    .spans = fm_attention_spans(position + 1)});
+    } else {
+        struct fm_recurrent *const *copies = s->state->recurrent;
+        uint32_t current = s->state->current, pending = current ^ 1;
+        gated_delta_net(&(delta_net){.b = b,
+                                     .layer = layer,
+                                     .from = &copies[done ? pending : current][index],
+                                     .to = &copies[pending][index],
+                                     .row = row,
+                                     .n = n});
+    }
+}
+
+bool fm_cpu_mixer(fm_backend *b, uint32_t index, const fm_stretch *stretches, uint32_t count, fm_poll poll,
                   void *poll_context) {
     const fm_layer *layer = &b->weights.layers[index];
-    uint32_t hidden = b->config.hidden, chunk = b->plan.chunk, pending = state->current ^ 1;
-    for (uint32_t first = 0; first < n; first += chunk) {
-        uint32_t count = n - first < chunk ? n - first : chunk;
-        float *x = b->scratch.x + (size_t)first * hidden;
-        fm_norm_rows(b, x, hidden, layer->input_norm, count, b->scratch.norm, hidden);
-        if (layer->full) {
-            attention a = {b,
-                           layer,
-                           state,
-                           index,
-                           position + first,
-                           count,
-                           b->config.heads / b->config.kv_heads,
-                           fm_attention_spans(position + first + 1)};
-            full_attention(&a);
-        } else {
-            const struct fm_recurrent *to = &state->recurrent[pending][index];
-            delta_net d = {b, layer, first == 0 ? &state->recurrent[state->current][index] : to, to, count};
-            gated_delta_net(&d);
+    fm_scratch *s = &b->scratch;
+    const fm_config *c = &b->config;
+    const fm_matrix *out = layer->full ? &layer->o : &layer->out;
+    uint32_t width = layer->full ? c->heads * c->head_dim : c->linear_value_heads * c->linear_value_dim;
+    uint32_t total = 0;
+    for (uint32_t i = 0; i < count; i++)
+        total += stretches[i].n;
+    /* The next token is number `done` of stretch i. */
+    for (uint32_t first = 0, i = 0, done = 0; first < total; first += b->plan.chunk) {
+        uint32_t n = total - first < b->plan.chunk ? total - first : b->plan.chunk;
+        float *x = s->x + (size_t)first * c->hidden;
+        fm_norm_rows(b, x, c->hidden, layer->input_norm, n, s->norm, c->hidden);
+        if (layer->full)
+            project_full(b, layer, n);
+        else
+            project_linear(b, layer, n);
+        for (uint32_t row = 0; row < n;) {
+            uint32_t left = stretches[i].n - done, part = left < n - row ? left : n - row;
+            mix(b, index, &stretches[i], done, row, part);
+            row += part;
+            done = part < left ? done + part : 0;
+            i += done == 0;
         }
-        fm_add_rows(b, x, b->scratch.delta, count);
+        fm_prepared rows = fm_prepare_rows(s->mixed, width, n, width);
+        fm_products_run(b, &(fm_product){out, fm_prepared_for(b, &rows, &out->format), n, s->delta, c->hidden}, 1);
+        fm_add_rows(b, x, s->delta, n);
         if (poll && poll(poll_context))
             return false;
     }

@@ -198,9 +198,15 @@ void fm_model_close(fm_model *model);
 const fm_plan *fm_model_plan(const fm_model *model);
 /* "direct" (O_DIRECT or F_NOCACHE) or "buffered": how the expert files are read, as found when they were opened. */
 const char *fm_model_reader(const fm_model *model);
+/* How many more sessions the budget holds at the plan's context, with the expert cache at its least. Never waits. */
+uint32_t fm_model_room(const fm_model *model);
 
 /* ---- session ----------------------------------------------------------------------------------------------------- */
 
+/* In prefill an expert counts once for a block, however many of its tokens chose it; in decode once for each token.
+ * A step of n sessions counts in each of them: its own token; all of the seconds that it took and waited; and an nth of
+ * the misses, bytes and reading, so that these add up over sessions to what was read. An expert that several chose and
+ * that had to be read is one miss; the other choices of it are hits. */
 typedef struct fm_phase_stats {
     uint64_t tokens, expert_hits, expert_misses, bytes_read;
     double seconds;         /* wall time inside eval */
@@ -209,7 +215,7 @@ typedef struct fm_phase_stats {
 } fm_phase_stats;
 
 typedef struct fm_stats {
-    fm_phase_stats prefill, decode; /* calls of more than one token; calls of one */
+    fm_phase_stats prefill, decode; /* evals of more than one token; evals of one, and steps */
 } fm_stats;
 
 typedef enum fm_logits { FM_NO_LOGITS, FM_LAST_LOGITS, FM_ALL_LOGITS } fm_logits;
@@ -223,7 +229,12 @@ void fm_session_close(fm_session *session);
 /* Appends n tokens. logits: float32 [vocab] (last) or [n][vocab] (all), or NULL with FM_NO_LOGITS. */
 fm_status fm_session_eval(fm_session *session, const int32_t *ids, size_t n, fm_logits which, float *logits,
                           fm_progress progress, void *progress_context, fm_error *err);
-/* Ends the session's running eval soon, from any thread; a no-op when none runs. */
+/* Appends one token to each of n sessions of the model, all different, in one pass: an expert that several of them need
+ * is read once. logits: float32 [n][vocab], the same bits as from n evals. n <= plan.sweep. All or nothing: after a
+ * failure every session is where it was. */
+fm_status fm_model_step(fm_model *model, fm_session *const *sessions, const int32_t *ids, size_t n, float *logits,
+                        fm_progress progress, void *progress_context, fm_error *err);
+/* Ends the session's running eval soon, or the step that it is part of, from any thread; a no-op when none runs. */
 void fm_session_cancel(fm_session *session);
 
 /* The router's choice for n tokens of a layer: experts [n][plan.experts_per_token], ascending in a row. */

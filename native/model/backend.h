@@ -13,6 +13,14 @@
 typedef struct fm_backend fm_backend;
 typedef struct fm_state fm_state; /* KV cache and recurrent state of one session */
 
+/* Tokens of the block that follow one another in a session. A block is one stretch (a session's eval) or several, of
+ * sessions that all differ. */
+typedef struct fm_stretch {
+    fm_state *state;
+    uint32_t position; /* of the first token */
+    uint32_t n;
+} fm_stretch;
+
 /* One expert and the tokens of the block that chose it. `place` numbers the expert within a decoded token, in ascending
  * order of expert ids: outputs are summed in that order whatever order they are computed in. */
 typedef struct fm_expert_job {
@@ -23,7 +31,7 @@ typedef struct fm_expert_job {
     uint32_t place;
 } fm_expert_job;
 
-/* Returns true to stop: the session was cancelled. */
+/* Returns true to stop: the call was cancelled. */
 typedef bool (*fm_poll)(void *context);
 
 typedef struct fm_backend_ops {
@@ -36,8 +44,9 @@ typedef struct fm_backend_ops {
 
     /* x = rows of the embedding. */
     void (*embed)(fm_backend *backend, const int32_t *ids, uint32_t n);
-    /* x += mixer(N1(x)); advances the state's pending copy from `position`. False when poll stopped it. */
-    bool (*mixer)(fm_backend *backend, uint32_t layer, fm_state *state, uint32_t position, uint32_t n, fm_poll poll,
+    /* x += mixer(N1(x)) for the stretches that make up the block; advances each state's pending copy. False when poll
+     * stopped it. */
+    bool (*mixer)(fm_backend *backend, uint32_t layer, const fm_stretch *stretches, uint32_t count, fm_poll poll,
                   void *poll_context);
     /* h = N1(x); the router's choice: experts [n][k] in ascending order of ids with weights [n][k]. */
     void (*route)(fm_backend *backend, uint32_t layer, uint32_t n, int32_t *experts, float *weights);

@@ -5,8 +5,9 @@
  *                       x = x + moe(N1(x))
  *     logits = head(N1(x))
  *
- * A block of one token is decode, anything more is prefill: the whole block goes through a layer before the next, and
- * every expert that any of its tokens chose is read at most once. */
+ * The tokens are those of one session, or one each of several. A block of one token has a way of its own through the
+ * experts; anything more goes through a layer whole before the next, and every expert that any of its tokens chose is
+ * read at most once. */
 #include "model.h"
 
 #include "../base/error.h"
@@ -87,14 +88,17 @@ static uint32_t group_by_expert(fm_routing *r, uint32_t experts, uint32_t n, uin
  */
 
 static bool stopped(void *context) {
-    fm_session *s = context;
+    fm_call *call = context;
     double now;
-    if (s->progress && (now = fm_now()) >= s->progress_next) {
-        s->progress_next = now + REPORT_EVERY;
-        if (s->progress(s->progress_context, s->progress_done, s->progress_total))
-            atomic_store(&s->cancelled, true);
+    if (call->progress && (now = fm_now()) >= call->report_next) {
+        call->report_next = now + REPORT_EVERY;
+        if (call->progress(call->progress_context, call->done, call->total))
+            return true;
     }
-    return atomic_load(&s->cancelled);
+    for (uint32_t i = 0; i < call->count; i++)
+        if (atomic_load(&call->sessions[i]->cancelled))
+            return true;
+    return false;
 }
 
 static fm_status cancelled(fm_error *err) {
@@ -104,9 +108,8 @@ static fm_status cancelled(fm_error *err) {
 /* ---- the MoE of a layer --------------------------------------------------------------------------------------------
  */
 
-/* Decode: the token's k experts in the order in which they are there, hits first. */
-static fm_status experts_of_token(fm_session *s, uint32_t layer, fm_error *err) {
-    fm_model *m = s->model;
+/* One token: its k experts in the order in which they are there, hits first. */
+static fm_status experts_of_token(fm_model *m, uint32_t layer, fm_error *err) {
     static const int32_t token = 0;
     static const float unit = 1.0f;
     uint32_t k = m->plan.experts_per_token;
@@ -135,10 +138,10 @@ static fm_status experts_of_token(fm_session *s, uint32_t layer, fm_error *err) 
     return FM_OK;
 }
 
-/* Prefill: every expert that some token chose, in ascending order, each on all of its tokens. Experts that are already
+/* A block: every expert that some token chose, in ascending order, each on all of its tokens. Experts that are already
  * there share a call. */
-static fm_status experts_of_block(fm_session *s, uint32_t layer, uint32_t n, uint32_t distinct, fm_error *err) {
-    fm_model *m = s->model;
+static fm_status experts_of_block(fm_call *call, uint32_t layer, uint32_t n, uint32_t distinct, fm_error *err) {
+    fm_model *m = call->model;
     const fm_routing *r = &m->routing;
     for (uint32_t done = 0; done < distinct;) {
         fm_expert_job jobs[BATCH];
@@ -173,25 +176,29 @@ static fm_status experts_of_block(fm_session *s, uint32_t layer, uint32_t n, uin
         for (uint32_t i = 0; i < acquired; i++)
             fm_experts_release(m->experts, (int32_t)(done + i));
         done += acquired;
-        if (stopped(s))
+        if (stopped(call))
             return cancelled(err);
     }
     return FM_OK;
 }
 
-static fm_status moe(fm_session *s, uint32_t layer, uint32_t n, fm_error *err) {
-    fm_model *m = s->model;
+static fm_status moe(fm_call *call, uint32_t layer, uint32_t n, fm_error *err) {
+    fm_model *m = call->model;
     fm_routing *r = &m->routing;
     const fm_config *c = &m->table->config;
     uint32_t k = m->plan.experts_per_token;
     m->ops->route(m->backend, layer, n, r->ids, r->weights);
-    if (s->trace)
-        s->trace(s->trace_context, layer, n, r->ids);
+    for (uint32_t i = 0, rows = n / call->count; i < call->count; i++) {
+        const fm_session *s = call->sessions[i];
+        if (s->trace)
+            s->trace(s->trace_context, layer, rows, r->ids + (size_t)i * rows * k);
+    }
     uint32_t distinct = n == 1 ? k : group_by_expert(r, c->experts, n, k);
     fm_experts_chosen(m->experts, layer, r->ids, n, k);
+    call->shared += n * k - distinct;
     fm_experts_request(m->experts, layer, n == 1 ? r->ids : r->distinct, distinct);
     m->ops->shared(m->backend, layer, n); /* while misses are read */
-    fm_status status = n == 1 ? experts_of_token(s, layer, err) : experts_of_block(s, layer, n, distinct, err);
+    fm_status status = n == 1 ? experts_of_token(m, layer, err) : experts_of_block(call, layer, n, distinct, err);
     fm_experts_finish(m->experts);
     if (status != FM_OK)
         return status;
@@ -205,20 +212,21 @@ static fm_status moe(fm_session *s, uint32_t layer, uint32_t n, fm_error *err) {
 /* ---- all layers ----------------------------------------------------------------------------------------------------
  */
 
-fm_status fm_forward(fm_session *s, const int32_t *ids, uint32_t n, uint32_t count, float *logits, fm_error *err) {
-    fm_model *m = s->model;
+fm_status fm_forward(fm_call *call, const int32_t *ids, const fm_stretch *stretches, uint32_t stretch_count, uint32_t n,
+                     uint32_t logits_count, float *logits, fm_error *err) {
+    fm_model *m = call->model;
     const fm_config *c = &m->table->config;
-    uint64_t before = s->progress_done;
+    uint64_t before = call->done;
     m->ops->embed(m->backend, ids, n);
     for (uint32_t layer = 0; layer < c->layers; layer++) {
-        if (!m->ops->mixer(m->backend, layer, s->state, s->position, n, stopped, s))
+        if (!m->ops->mixer(m->backend, layer, stretches, stretch_count, stopped, call))
             return cancelled(err);
-        fm_status status = moe(s, layer, n, err);
+        fm_status status = moe(call, layer, n, err);
         if (status != FM_OK)
             return status;
-        s->progress_done = before + (uint64_t)n * (layer + 1) / c->layers;
+        call->done = before + (uint64_t)n * (layer + 1) / c->layers;
     }
-    if (count)
-        m->ops->head(m->backend, n - count, count, logits);
+    if (logits_count)
+        m->ops->head(m->backend, n - logits_count, logits_count, logits);
     return FM_OK;
 }

@@ -51,6 +51,8 @@ fm_status fm_model_open(const fm_spec *spec, const fm_options *options, fm_progr
         status = open_files(m, options, err);
     if (status == FM_OK)
         status = fm_routing_new(&m->routing, &m->table->config, &m->plan, err);
+    if (status == FM_OK && !(m->stretches = calloc(m->plan.sweep, sizeof *m->stretches)))
+        status = fm_fail(err, FM_NO_MEMORY, "out of memory for the sessions of a step");
     if (status == FM_OK)
         status = m->ops->open(m->table, &m->plan, m->files, progress, progress_context, &m->backend, err);
     if (status == FM_OK) {
@@ -81,6 +83,7 @@ void fm_model_close(fm_model *m) {
     if (m->backend)
         m->ops->close(m->backend);
     fm_routing_free(&m->routing);
+    free(m->stretches);
     for (uint32_t f = 0; m->files && f < m->table->file_count; f++)
         fm_file_close(&m->files[f]);
     free(m->files);

@@ -31,9 +31,10 @@ struct fm_model {
     const fm_backend_ops *ops;
     fm_backend *backend;
     fm_routing routing;
+    fm_stretch *stretches; /* [plan.sweep] of the step under way */
     bool direct;
-    uint32_t sessions;
-    pthread_mutex_t lock; /* held by the one call that uses the backend, the cache or the routing */
+    atomic_uint sessions; /* changes under the lock; read by fm_model_room without it */
+    pthread_mutex_t lock; /* held by the one call that uses the backend, the cache, the routing or the stretches */
 
     pthread_mutex_t closing_lock; /* guards: */
     fm_session *closing;          /* sessions that were closed while a call ran; see session.c */
@@ -49,23 +50,35 @@ struct fm_session {
     fm_session *next_closing;
     fm_trace trace; /* may be NULL */
     void *trace_context;
+};
 
-    /* of the running eval */
+/* A call under way: one session's eval, or a step of several. */
+typedef struct fm_call {
+    fm_model *model;
+    fm_session *const *sessions; /* [count]; the cancelling of any of them ends the call */
+    uint32_t count;
     fm_progress progress;
     void *progress_context;
-    uint64_t progress_done, progress_total; /* tokens */
-    double progress_next;                   /* when to report again, seconds of fm_now */
-};
+    uint64_t done, total; /* tokens */
+    double report_next;   /* seconds of fm_now */
+    uint64_t shared;      /* choices of an expert that another token of the block had chosen too, but for one of them */
+} fm_call;
 
 /* Frees the sessions in `closing`; the lock is held, or nothing runs any more. */
 void fm_model_free_closed(fm_model *model);
+/* Ends a call that took the lock. */
+void fm_model_unlock(fm_model *model);
+
+/* Whether n tokens may be appended to the session: ids, context. */
+fm_status fm_session_check(const fm_session *session, const int32_t *ids, size_t n, fm_error *err);
 
 uint64_t fm_routing_bytes(const fm_config *c, const fm_plan *plan);
 fm_status fm_routing_new(fm_routing *routing, const fm_config *c, const fm_plan *plan, fm_error *err);
 void fm_routing_free(fm_routing *routing);
 
-/* One block of n <= plan.sweep tokens from the session's position through every layer; the caller commits. Logits
- * [count][vocab] of the last `count` tokens. */
-fm_status fm_forward(fm_session *session, const int32_t *ids, uint32_t n, uint32_t count, float *logits, fm_error *err);
+/* One block of n <= plan.sweep tokens, which the stretches share out, through every layer; the caller commits. Logits
+ * [logits_count][vocab] of the last `logits_count` tokens. */
+fm_status fm_forward(fm_call *call, const int32_t *ids, const fm_stretch *stretches, uint32_t stretch_count, uint32_t n,
+                     uint32_t logits_count, float *logits, fm_error *err);
 
 #endif

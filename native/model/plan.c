@@ -44,7 +44,7 @@ static uint64_t measure(const fm_table *table, fm_plan *plan) {
     fm_backend_sizes sizes;
     fm_cpu_sizes(table, plan, &sizes);
     plan->dense = sizes.dense;
-    plan->scratch = sizes.scratch + fm_routing_bytes(&table->config, plan);
+    plan->scratch = sizes.scratch + fm_routing_bytes(&table->config, plan) + plan->sweep * sizeof(fm_stretch);
     plan->session_fixed = sizes.session_fixed;
     plan->session_context = sizes.session_context;
     return plan->dense + plan->scratch + plan->readers + fm_plan_session_bytes(plan);

@@ -1,3 +1,4 @@
+/* Sessions: their making and closing, what they share of the memory budget, and their state as a value. */
 #include "model.h"
 
 #include "../base/error.h"
@@ -6,11 +7,24 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* All but sessions and cache. */
+static uint64_t fixed_bytes(const fm_plan *p) {
+    return p->dense + p->scratch + p->readers;
+}
+
+uint32_t fm_model_room(const fm_model *m) {
+    const fm_plan *p = &m->plan;
+    uint64_t least = fixed_bytes(p) + fm_plan_least_slots(p, m->table) * p->slot;
+    uint64_t most = p->budget > least ? (p->budget - least) / fm_plan_session_bytes(p) : 0;
+    uint32_t open = atomic_load(&m->sessions);
+    return most <= open ? 0 : most - open < UINT32_MAX ? (uint32_t)(most - open) : UINT32_MAX;
+}
+
 /* The cache gets what the sessions leave of the budget. FM_OVER_BUDGET when that is too little. The lock is held. */
 static fm_status share_memory(fm_model *m, uint32_t sessions, fm_error *err) {
     const fm_plan *p = &m->plan;
     uint64_t session = fm_plan_session_bytes(p);
-    uint64_t fixed = p->dense + p->scratch + p->readers + session * (sessions ? sessions : 1);
+    uint64_t fixed = fixed_bytes(p) + session * (sessions ? sessions : 1);
     uint64_t slots = p->budget > fixed ? (p->budget - fixed) / p->slot : 0;
     uint32_t least = fm_plan_least_slots(p, m->table);
     if (slots < least)
@@ -20,7 +34,7 @@ static fm_status share_memory(fm_model *m, uint32_t sessions, fm_error *err) {
                        (double)p->budget / 1048576, sessions, (double)session / 1048576, p->context,
                        (double)(fixed + least * p->slot) / 1048576);
     fm_experts_resize(m->experts, slots < p->cache_slots ? (uint32_t)slots : p->cache_slots);
-    m->sessions = sessions;
+    atomic_store(&m->sessions, sessions);
     return FM_OK;
 }
 
@@ -39,9 +53,9 @@ void fm_model_free_closed(fm_model *m) {
     }
 }
 
-/* Ends a call that took the lock. A session that is closed meanwhile, perhaps by this very thread from its progress
- * callback, waits in `closing` instead of for the lock; who lets go of the lock frees it. */
-static void unlock(fm_model *m) {
+/* A session that is closed meanwhile, perhaps by this very thread from its progress callback, waits in `closing`
+ * instead of for the lock; who lets go of the lock frees it. */
+void fm_model_unlock(fm_model *m) {
     for (bool more = true; more;) {
         fm_model_free_closed(m);
         pthread_mutex_unlock(&m->lock);
@@ -79,7 +93,7 @@ static fm_status new_session(fm_model *m, fm_session **out, fm_error *err) {
 fm_status fm_session_new(fm_model *m, fm_session **session, fm_error *err) {
     pthread_mutex_lock(&m->lock);
     fm_status status = new_session(m, session, err);
-    unlock(m);
+    fm_model_unlock(m);
     return status;
 }
 
@@ -93,7 +107,7 @@ fm_status fm_session_fork(fm_session *from, fm_session **forked, fm_error *err) 
         memcpy(to->tokens, from->tokens, from->position * sizeof *to->tokens);
         to->position = from->position;
     }
-    unlock(m);
+    fm_model_unlock(m);
     return status;
 }
 
@@ -106,75 +120,7 @@ void fm_session_close(fm_session *s) {
     m->closing = s;
     pthread_mutex_unlock(&m->closing_lock);
     if (pthread_mutex_trylock(&m->lock) == 0)
-        unlock(m);
-}
-
-static fm_status check_call(const fm_session *s, const int32_t *ids, size_t n, fm_error *err) {
-    uint32_t vocab = s->model->table->config.vocab, context = s->model->plan.context;
-    if (n == 0)
-        return fm_fail(err, FM_BAD_ARGUMENT, "there are no tokens to evaluate");
-    if (n > context - s->position)
-        return fm_fail(err, FM_CONTEXT_FULL,
-                       "%zu more tokens do not fit: the session is at %u of %u positions; open the model with a larger "
-                       "context or start a new session",
-                       n, s->position, context);
-    for (size_t i = 0; i < n; i++)
-        if (ids[i] < 0 || (uint32_t)ids[i] >= vocab)
-            return fm_fail(err, FM_BAD_ARGUMENT, "token id %d at index %zu is outside the vocabulary of %u", ids[i], i,
-                           vocab);
-    return FM_OK;
-}
-
-/* Block after block; each is committed as it ends, so a failure keeps those before it. */
-static fm_status eval_blocks(fm_session *s, const int32_t *ids, uint32_t n, fm_logits which, float *logits,
-                             fm_error *err) {
-    fm_model *m = s->model;
-    uint32_t vocab = m->table->config.vocab;
-    for (uint32_t done = 0; done < n;) {
-        uint32_t block = n - done < m->plan.sweep ? n - done : m->plan.sweep;
-        uint32_t count = which == FM_ALL_LOGITS ? block : which == FM_LAST_LOGITS && done + block == n ? 1 : 0;
-        fm_status status = fm_forward(s, ids + done, block, count,
-                                      which == FM_ALL_LOGITS ? logits + (size_t)done * vocab : logits, err);
-        if (status != FM_OK)
-            return status;
-        m->ops->state_commit(s->state);
-        memcpy(s->tokens + s->position, ids + done, block * sizeof *ids);
-        s->position += block;
-        done += block;
-    }
-    return FM_OK;
-}
-
-fm_status fm_session_eval(fm_session *s, const int32_t *ids, size_t n, fm_logits which, float *logits,
-                          fm_progress progress, void *progress_context, fm_error *err) {
-    fm_model *m = s->model;
-    atomic_store(&s->cancelled, false);
-    pthread_mutex_lock(&m->lock);
-    fm_status status = check_call(s, ids, n, err);
-    if (status == FM_OK) {
-        fm_experts_stats before, after;
-        fm_experts_stats_get(m->experts, &before);
-        double start = fm_now();
-        uint32_t position = s->position;
-        s->progress = progress;
-        s->progress_context = progress_context;
-        s->progress_done = 0;
-        s->progress_total = n;
-        s->progress_next = start;
-        status = eval_blocks(s, ids, (uint32_t)n, which, logits, err);
-        s->progress = NULL;
-        fm_experts_stats_get(m->experts, &after);
-        fm_phase_stats *phase = n == 1 ? &s->stats.decode : &s->stats.prefill;
-        phase->tokens += s->position - position;
-        phase->expert_hits += after.hits - before.hits;
-        phase->expert_misses += after.misses - before.misses;
-        phase->bytes_read += after.bytes_read - before.bytes_read;
-        phase->seconds += fm_now() - start;
-        phase->seconds_reading += after.seconds_reading - before.seconds_reading;
-        phase->seconds_waiting += after.seconds_waiting - before.seconds_waiting;
-    }
-    unlock(m);
-    return status;
+        fm_model_unlock(m);
 }
 
 void fm_session_cancel(fm_session *s) {
@@ -203,7 +149,7 @@ size_t fm_session_state(fm_session *s, uint32_t position, fm_run *runs, size_t r
 fm_status fm_session_restore(fm_session *s, const int32_t *ids, uint32_t position, fm_error *err) {
     s->position = 0;
     if (position > 0) {
-        fm_status status = check_call(s, ids, position, err);
+        fm_status status = fm_session_check(s, ids, position, err);
         if (status != FM_OK)
             return status;
     }

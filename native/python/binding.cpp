@@ -8,7 +8,6 @@
 
 #include <algorithm>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <vector>
 
@@ -253,7 +252,7 @@ struct Model {
 
 // What the routers of a session chose, layer by layer, while it is recorded.
 struct Routing {
-    uint32_t k = 0;
+    uint32_t k = 0, start = 0;                // start: position when recording began
     std::vector<std::vector<int32_t>> layers; // [layers][tokens * k]
 
     static void record(void *context, uint32_t layer, uint32_t n, const int32_t *experts) {
@@ -265,20 +264,14 @@ struct Routing {
     }
 
     size_t tokens() const { return layers.empty() ? 0 : layers.back().size() / k; }
-
-    // Forgets what a failed block left behind.
-    void cut(size_t tokens) {
-        for (auto &chosen : layers)
-            chosen.resize(tokens * k);
-    }
 };
 
+// One call at a time: the lock of session.py sees to that.
 struct Session {
     std::shared_ptr<fm_model> model; // outlives the session
     std::shared_ptr<fm_session> session;
     uint32_t vocab;
-    std::shared_ptr<std::mutex> busy = std::make_shared<std::mutex>(); // one call at a time on a session
-    std::shared_ptr<Routing> routing;                                  // when recorded
+    std::shared_ptr<Routing> routing; // when recorded
 
     Session(std::shared_ptr<fm_model> m, fm_session *s, uint32_t v) : model(std::move(m)), vocab(v) {
         session = std::shared_ptr<fm_session>(
@@ -324,13 +317,9 @@ struct Session {
         fm_status status;
         {
             py::gil_scoped_release release;
-            std::lock_guard<std::mutex> guard(*busy);
-            size_t recorded = routing ? routing->tokens() : 0;
-            uint32_t before = fm_session_position(s.get());
             status = fm_session_eval(s.get(), ids.data(), n, mode, logits, Progress::report, &progress, &err);
-            if (routing)
-                routing->cut(recorded + fm_session_position(s.get()) - before);
         }
+        forget_failed();
         progress.finish(status, err);
         return out;
     }
@@ -342,7 +331,6 @@ struct Session {
         fm_status status;
         {
             py::gil_scoped_release release;
-            std::lock_guard<std::mutex> guard(*busy);
             status = fm_session_fork(s.get(), &forked, &err);
         }
         if (status != FM_OK)
@@ -381,27 +369,28 @@ struct Session {
 
     void record_routing() {
         auto s = alive();
-        py::gil_scoped_release release;
-        std::lock_guard<std::mutex> guard(*busy);
         routing = std::make_shared<Routing>();
         routing->k = fm_model_plan(model.get())->experts_per_token;
+        routing->start = fm_session_position(s.get());
         fm_session_trace(s.get(), Routing::record, routing.get());
     }
 
     // int32 [layers, tokens, k]
     py::array_t<int32_t> recorded_routing() const {
-        Routing copy;
-        {
-            py::gil_scoped_release release; // a running call may need it before it lets go of `busy`
-            std::lock_guard<std::mutex> guard(*busy);
-            if (routing)
-                copy = *routing;
-        }
-        size_t tokens = copy.tokens(), size = tokens * copy.k;
-        py::array_t<int32_t> out({copy.layers.size(), tokens, static_cast<size_t>(copy.k)});
-        for (size_t layer = 0; layer < copy.layers.size(); layer++)
-            std::copy_n(copy.layers[layer].data(), size, out.mutable_data() + layer * size);
+        const Routing &r = routing ? *routing : Routing();
+        size_t tokens = r.tokens(), size = tokens * r.k;
+        py::array_t<int32_t> out({r.layers.size(), tokens, static_cast<size_t>(r.k)});
+        for (size_t layer = 0; layer < r.layers.size(); layer++)
+            std::copy_n(r.layers[layer].data(), size, out.mutable_data() + layer * size);
         return out;
+    }
+
+    // After a call: what a failed block left in the recording.
+    void forget_failed() {
+        if (!routing || !session)
+            return;
+        for (auto &chosen : routing->layers)
+            chosen.resize(static_cast<size_t>(fm_session_position(session.get()) - routing->start) * routing->k);
     }
 
     py::dict stats() const {
@@ -415,6 +404,33 @@ struct Session {
         return py::dict("prefill"_a = phase(stats.prefill), "decode"_a = phase(stats.decode));
     }
 };
+
+// One token to each session; float32 [n, vocab].
+py::array_t<float> step(const Model &m, const std::vector<Session *> &sessions,
+                        const py::array_t<int32_t, py::array::c_style> &ids) {
+    size_t n = sessions.size();
+    if (static_cast<size_t>(ids.size()) != n)
+        throw py::value_error("a step takes one token for each session");
+    std::vector<std::shared_ptr<fm_session>> alive; // until the step ends, whatever is closed meanwhile
+    std::vector<fm_session *> natives;
+    for (Session *session : sessions) {
+        alive.push_back(session->alive());
+        natives.push_back(alive.back().get());
+    }
+    py::array_t<float> logits({n, static_cast<size_t>(m.vocab)});
+    float *out = logits.mutable_data();
+    Progress progress{py::none(), nullptr};
+    fm_error err{};
+    fm_status status;
+    {
+        py::gil_scoped_release release;
+        status = fm_model_step(m.model.get(), natives.data(), ids.data(), n, out, Progress::report, &progress, &err);
+    }
+    for (Session *session : sessions)
+        session->forget_failed();
+    progress.finish(status, err);
+    return logits;
+}
 
 py::dict make_plan(py::handle source, const py::dict &o) {
     Spec spec(source);
@@ -460,7 +476,9 @@ PYBIND11_MODULE(_core, m) {
         .def(py::init<py::handle, const py::dict &, py::object>(), "spec"_a, "options"_a, "progress"_a = py::none())
         .def("plan", [](const Model &self) { return plan_dict(*fm_model_plan(self.model.get())); })
         .def("reader", [](const Model &self) { return std::string(fm_model_reader(self.model.get())); })
-        .def("session", &Session::make);
+        .def("room", [](const Model &self) { return fm_model_room(self.model.get()); })
+        .def("session", &Session::make)
+        .def("step", &step, "sessions"_a, "ids"_a);
 
     py::class_<Session>(m, "Session")
         .def("eval", &Session::eval, "ids"_a, "logits"_a, "progress"_a = py::none())

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+import numpy.typing as npt
+
 from . import session_file
 from .errors import UsageError
 from .plan import MemoryPlan
-from .session import Progress, Session
+from .session import Progress, Session, token_array
 from .spec import Config, ModelSpec
 from .system import default_budget, parse_size
 
@@ -161,6 +165,33 @@ class Model:
     def session(self) -> Session:
         """A new, empty session. Raises MemoryBudgetError when the budget has no room for one more."""
         return Session(self, self._native.session())
+
+    @property
+    def room(self) -> int:
+        """How many more sessions the budget holds, each with the plan's whole context. Every one of them takes its
+        memory from the expert cache, down to the experts of one token. Never waits for a running call."""
+        return self._native.room()
+
+    def step(
+        self, sessions: Sequence[Session], token_ids: Sequence[int] | npt.NDArray[Any]
+    ) -> npt.NDArray[np.float32]:
+        """Appends one token to each of n sessions of this model in one pass, in which an expert that several of them
+        need is read once, and returns the logits after each: float32 [n, vocab], the same bits as `n` calls of `eval`.
+
+        token_ids: one for each session, in their order. At most `plan.sweep` sessions, all different; where each of
+        them stands does not matter. Cancelling one of them (`Session.cancel`) cancels the step. Each counts the step
+        in its decode stats, see `PhaseStats`.
+
+        Raises UsageError, ContextFullError (naming the session by its place in the list), ReadError, Cancelled. Every
+        session is then where it was.
+        """
+        ids = token_array(token_ids)
+        if len(ids) != len(sessions):
+            raise UsageError(f"a step takes one token for each session: {len(sessions)} sessions, {len(ids)} tokens")
+        with ExitStack() as stack:
+            for session in sorted(sessions, key=id):  # in one order everywhere, so that no two steps wait in a ring
+                stack.enter_context(session._lock)
+            return self._native.step([session._native for session in sessions], ids)
 
     def load_session(self, path: str | Path) -> Session:
         """A session saved by `Session.save`. Raises SessionFileError when the file is damaged or of another model."""

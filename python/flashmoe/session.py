@@ -23,7 +23,14 @@ Progress = Callable[[int, int], Any]
 
 @dataclass(frozen=True)
 class PhaseStats:
-    """Counts and seconds of the calls of one kind: prefill (more than one token) or decode (one)."""
+    """Counts and seconds of the calls of one kind: prefill (`eval` of more than one token) or decode (`eval` of one,
+    and `Model.step`).
+
+    In prefill an expert counts once for a block of tokens, however many of them chose it; in decode once for each
+    token. A step of n sessions counts in each of them: its own token; all of the seconds that the step took and waited;
+    and an nth of the misses, bytes and seconds of reading, so that these add up over sessions to what was read. An
+    expert that several chose and that had to be read is one miss; the other choices of it are hits.
+    """
 
     tokens: int = 0
     expert_hits: int = 0
@@ -125,13 +132,15 @@ class Session:
     def record_routing(self) -> None:
         """From now on `routing` grows with every token. For measuring, as `flashmoe bench` does: a cache of any size
         and policy can be replayed from it."""
-        self._native.record_routing()
+        with self._lock:
+            self._native.record_routing()
 
     @property
     def routing(self) -> npt.NDArray[np.int32]:
         """The experts that each layer's router chose since `record_routing`: int32 [tokens, layers, k], ids ascending.
         Tokens of blocks that failed are left out."""
-        return np.ascontiguousarray(self._native.recorded_routing().transpose(1, 0, 2))
+        with self._lock:
+            return np.ascontiguousarray(self._native.recorded_routing().transpose(1, 0, 2))
 
     def fork(self) -> Session:
         """A second session with the same past; the two go on apart. Raises MemoryBudgetError when it does not fit."""
@@ -145,7 +154,7 @@ class Session:
             session_file.save(Path(path), self.model.fingerprint, self._native)
 
     def cancel(self) -> None:
-        """Ends a running `eval` soon, from any thread; nothing happens when none runs."""
+        """Ends a running `eval`, or a step with this session, soon, from any thread; nothing happens when none runs."""
         self._native.cancel()
 
     def close(self) -> None:
