@@ -420,7 +420,7 @@ def test_the_program_runs(checkpoint: Path) -> None:
     assert "8 tokens" in first.stderr
     result = json.loads(program(*arguments, "--json").stdout)
     assert result["text"].rstrip("\n") == first.stdout.rstrip("\n")
-    chat = program("--model", str(checkpoint), "--max-tokens", "4", stdin="Hello\nagain\n")
+    chat = program("--model", str(checkpoint), "--max-tokens", "4", "--seed", "1", stdin="Hello\nagain\n")
     assert chat.returncode == 0
     assert chat.stderr.count("cut off · 4 tokens") == 2
 
