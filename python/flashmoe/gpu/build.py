@@ -1,0 +1,92 @@
+"""Compiles the shaders with clang: for the soft device here and now, cached; for CUDA as PTX."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from ..errors import FlashMoeError
+from . import translate
+
+HERE = Path(__file__).parent
+CLANG_LEAST = 16
+
+
+def shader_folder() -> Path:
+    """Where the .metal sources are: in the package, or beside it in a checkout."""
+    for folder in (HERE.parent / "shaders", HERE.parents[2] / "shaders"):
+        if (folder / "types.h").exists():
+            return folder
+    raise FlashMoeError("the shaders are missing from this installation of flashmoe; install it again")
+
+
+def find_clang() -> str | None:
+    """A clang++ of at least version 16, newest first; $FLASHMOE_CLANG wins."""
+    names = [f"clang++-{n}" for n in range(30, CLANG_LEAST - 1, -1)]
+    for name in (os.environ.get("FLASHMOE_CLANG", ""), *names, "clang++"):
+        path = shutil.which(name) if name else None
+        if path and _version(path) >= CLANG_LEAST:
+            return path
+    return None
+
+
+def _version(path: str) -> int:
+    try:
+        text = subprocess.run([path, "-dumpversion"], capture_output=True, text=True, timeout=20).stdout
+        return int(text.split(".")[0])
+    except (OSError, ValueError, subprocess.SubprocessError):
+        return 0
+
+
+def soft_library(folder: Path | None = None) -> Path:
+    """The shaders as a library for the soft device. Compiled at the first use and kept in the user's cache.
+
+    Raises FlashMoeError when there is no clang, or the compiler refuses.
+    """
+    source = translate.to_soft(translate.flatten(folder or shader_folder()))
+    return compile_cached(source, ["-O2", "-shared", "-fPIC"], ".so")
+
+
+def soft_program(source: str, flags: Sequence[str]) -> Path:
+    """A program that runs one kernel on a case, for the tests. source: flattened Metal."""
+    return compile_cached(translate.to_soft(source), ["-O1", "-g", "-DSOFT_MAIN", *flags], "")
+
+
+def compile_cached(source: str, flags: Sequence[str], suffix: str) -> Path:
+    clang = find_clang()
+    if clang is None:
+        raise FlashMoeError(
+            f'backend "soft" runs the GPU shaders on the CPU and needs clang++ {CLANG_LEAST} or newer to compile them; '
+            "install it (Debian: apt install clang-19, macOS: xcode-select --install) or name it in $FLASHMOE_CLANG"
+        )
+    headers = [p.read_bytes() for p in sorted((*HERE.glob("*.hpp"), *HERE.glob("*.h")))]
+    digest = hashlib.sha256(repr((source, list(flags), clang)).encode() + b"".join(headers)).hexdigest()[:24]
+    target = cache_folder() / f"shaders-{digest}{suffix}"
+    if target.exists():
+        return target
+    with tempfile.TemporaryDirectory(dir=target.parent) as work:
+        text = Path(work) / "shaders.cpp"
+        text.write_text(source)
+        made = Path(work) / "made"
+        common = ["-std=c++17", "-ffp-contract=off", "-Wall", "-Wno-unused-function", f"-I{HERE}"]
+        run_clang([clang, *common, *flags, str(text), "-o", str(made)])
+        os.replace(made, target)
+    return target
+
+
+def run_clang(command: Sequence[str]) -> None:
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode:
+        raise FlashMoeError(f"clang could not compile the shaders:\n{done.stderr[:4000]}")
+
+
+def cache_folder() -> Path:
+    root = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    folder = Path(root) / "flashmoe"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder

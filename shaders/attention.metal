@@ -1,0 +1,250 @@
+/* Gated full attention: norm and rotation of queries and keys, attention of one token split over the context, attention
+ * of a block of tokens in tiles. Keys and values are float32 [kv head][context][dim], context a multiple of FM_KEYS. */
+#include "common.h"
+
+/* One SIMD group for each token and head: query heads, then key/value heads. q_gate [n][heads][2 dim]; rotation
+ * [n][rope_dim / 2] pairs of cosine and sine. Queries come out scaled; keys and values enter the cache. */
+kernel void rope(device const float *q_gate [[buffer(0)]], device const float *k [[buffer(1)]],
+                 device const float *v [[buffer(2)]], device const float *q_norm [[buffer(3)]],
+                 device const float *k_norm [[buffer(4)]], device const float *rotation [[buffer(5)]],
+                 device float *q [[buffer(6)]], device float *keys [[buffer(7)]], device float *values [[buffer(8)]],
+                 constant fm_rope_args &args [[buffer(9)]], uint3 group [[threadgroup_position_in_grid]],
+                 uint lane [[thread_index_in_simdgroup]]) {
+    threadgroup float head[FM_HEAD_MOST];
+    uint t = group.y, dim = args.dim, half_dim = args.rope_dim / 2;
+    bool query = group.x < args.heads;
+    uint h = query ? group.x : group.x - args.heads;
+    device const float *from =
+        query ? q_gate + (ulong(t) * args.heads + h) * 2 * dim : k + (ulong(t) * args.kv_heads + h) * dim;
+    device const float *weight = query ? q_norm : k_norm;
+    float squares = 0;
+    for (uint d = lane; d < dim; d += 32)
+        squares += from[d] * from[d];
+    float factor = rsqrt(simd_sum(squares) / float(dim) + args.eps);
+    for (uint d = lane; d < dim; d += 32)
+        head[d] = from[d] * factor * weight[d];
+    threadgroup_barrier(mem_flags::mem_threadgroup);
+    ulong cached = (ulong(h) * args.context + args.position + t) * dim;
+    device float *to = query ? q + (ulong(t) * args.heads + h) * dim : keys + cached;
+    float scale = query ? args.scale : 1.0f;
+    for (uint d = lane; d < dim; d += 32) {
+        float x = head[d];
+        if (d < args.rope_dim) {
+            uint j = d < half_dim ? d : d - half_dim;
+            ulong at = (ulong(t) * half_dim + j) * 2;
+            float cosine = rotation[at], sine = rotation[at + 1];
+            x = d < half_dim ? x * cosine - head[d + half_dim] * sine : x * cosine + head[d - half_dim] * sine;
+        }
+        to[d] = x * scale;
+    }
+    if (!query)
+        for (uint d = lane; d < dim; d += 32)
+            values[cached + d] = v[(ulong(t) * args.kv_heads + h) * dim + d];
+}
+
+/* One token, one span of FM_SPAN positions, FM_SPAN_HEADS query heads of a key/value head. Groups: x spans, y blocks of
+ * query heads of a key/value head, z key/value heads. partial [head][span][dim + 2]: the sum weighted by exp(score -
+ * largest), the largest score, the sum of the weights. */
+kernel void attend_split(device const float *q [[buffer(0)]], device const float *keys [[buffer(1)]],
+                         device const float *values [[buffer(2)]], device float *partial [[buffer(3)]],
+                         constant fm_attend_args &args [[buffer(4)]], uint3 group [[threadgroup_position_in_grid]],
+                         uint lane [[thread_index_in_simdgroup]], uint simd [[simdgroup_index_in_threadgroup]],
+                         uint simds [[simdgroups_per_threadgroup]]) {
+    threadgroup float weight[FM_SPAN_HEADS * FM_SPAN];
+    uint dim = args.dim, share = args.heads / args.kv_heads;
+    uint first_head = group.z * share + group.y * FM_SPAN_HEADS;
+    uint heads = min(share - group.y * FM_SPAN_HEADS, uint(FM_SPAN_HEADS));
+    uint from = group.x * FM_SPAN, count = min(args.position + 1 - from, uint(FM_SPAN));
+    device const float *k = keys + (ulong(group.z) * args.context + from) * dim;
+    device const float *v = values + (ulong(group.z) * args.context + from) * dim;
+
+    float mine[FM_SPAN_HEADS][FM_HEAD_MOST / 32];
+    for (uint h = 0; h < FM_SPAN_HEADS; h++)
+        for (uint i = 0; i < FM_HEAD_MOST / 32; i++) {
+            uint d = i * 32 + lane;
+            mine[h][i] = h < heads && d < dim ? q[(first_head + h) * dim + d] : 0.0f;
+        }
+    for (uint p = simd; p < count; p += simds) {
+        float score[FM_SPAN_HEADS];
+        for (uint h = 0; h < FM_SPAN_HEADS; h++)
+            score[h] = 0;
+        for (uint i = 0; i < FM_HEAD_MOST / 32; i++) {
+            uint d = i * 32 + lane;
+            float key = d < dim ? k[p * dim + d] : 0.0f;
+            for (uint h = 0; h < FM_SPAN_HEADS; h++)
+                score[h] = fma(mine[h][i], key, score[h]);
+        }
+        for (uint h = 0; h < FM_SPAN_HEADS; h++) {
+            float sum = simd_sum(score[h]);
+            if (lane == 0)
+                weight[h * FM_SPAN + p] = sum;
+        }
+    }
+    threadgroup_barrier(mem_flags::mem_threadgroup);
+    for (uint h = simd; h < heads; h += simds) {
+        float most = LEAST, sum = 0;
+        for (uint p = lane; p < count; p += 32)
+            most = max(most, weight[h * FM_SPAN + p]);
+        most = simd_max(most);
+        for (uint p = lane; p < count; p += 32) {
+            float w = exp(weight[h * FM_SPAN + p] - most);
+            weight[h * FM_SPAN + p] = w;
+            sum += w;
+        }
+        sum = simd_sum(sum);
+        if (lane == 0) {
+            ulong at = (ulong(first_head + h) * args.spans + group.x) * (dim + 2) + dim;
+            partial[at] = most;
+            partial[at + 1] = sum;
+        }
+    }
+    threadgroup_barrier(mem_flags::mem_threadgroup);
+    for (uint d = simd * 32 + lane; d < dim; d += simds * 32) {
+        float sum[FM_SPAN_HEADS];
+        for (uint h = 0; h < FM_SPAN_HEADS; h++)
+            sum[h] = 0;
+        for (uint p = 0; p < count; p++) {
+            float value = v[p * dim + d];
+            for (uint h = 0; h < FM_SPAN_HEADS; h++)
+                if (h < heads)
+                    sum[h] = fma(weight[h * FM_SPAN + p], value, sum[h]);
+        }
+        for (uint h = 0; h < FM_SPAN_HEADS; h++)
+            if (h < heads)
+                partial[(ulong(first_head + h) * args.spans + group.x) * (dim + 2) + d] = sum[h];
+    }
+}
+
+/* out[head] = (sum over spans) * sigmoid(gate); a group for each head. */
+kernel void attend_merge(device const float *partial [[buffer(0)]], device const float *q_gate [[buffer(1)]],
+                         device float *out [[buffer(2)]], constant fm_attend_args &args [[buffer(3)]],
+                         uint3 group [[threadgroup_position_in_grid]],
+                         uint3 thread_index [[thread_position_in_threadgroup]],
+                         uint3 threads [[threads_per_threadgroup]]) {
+    uint dim = args.dim;
+    device const float *mine = partial + ulong(group.x) * args.spans * (dim + 2);
+    float most = LEAST;
+    for (uint s = 0; s < args.spans; s++)
+        most = max(most, mine[ulong(s) * (dim + 2) + dim]);
+    for (uint d = thread_index.x; d < dim; d += threads.x) {
+        float sum = 0, total = 0;
+        for (uint s = 0; s < args.spans; s++) {
+            device const float *span = mine + ulong(s) * (dim + 2);
+            float factor = exp(span[dim] - most);
+            sum = fma(span[d], factor, sum);
+            total = fma(span[dim + 1], factor, total);
+        }
+        out[group.x * dim + d] = sum / total * sigmoid(q_gate[group.x * 2 * dim + dim + d]);
+    }
+}
+
+#define SCORES 36 /* stride of a row of scores */
+
+/* A block of tokens: FM_QUERIES rows of (token, query head of one key/value head) against tiles of FM_KEYS positions
+ * with a running maximum. Tiles begin at fixed positions, so a token's result does not depend on its block. The running
+ * sums are rescaled by a product with a diagonal matrix, since where a SIMD group keeps its elements is its own affair.
+ * dim: a multiple of 8. Groups: x blocks of rows, y key/value heads. 128 threads. */
+kernel void attend_block(device const float *q [[buffer(0)]], device const float *keys [[buffer(1)]],
+                         device const float *values [[buffer(2)]], device const float *q_gate [[buffer(3)]],
+                         device float *out [[buffer(4)]], constant fm_attend_args &args [[buffer(5)]],
+                         uint3 group [[threadgroup_position_in_grid]], uint lane [[thread_index_in_simdgroup]],
+                         uint simd [[simdgroup_index_in_threadgroup]]) {
+    threadgroup float rows[FM_QUERIES * FM_HEAD_MOST]; /* the queries, and in the end the result */
+    threadgroup float scores[FM_QUERIES * SCORES];
+    threadgroup float rescale[FM_QUERIES * 8]; /* diagonal matrices */
+    threadgroup float total[FM_QUERIES];
+    uint dim = args.dim, share = args.heads / args.kv_heads, index = simd * 32 + lane;
+    uint first = group.x * FM_QUERIES, all = args.n * share;
+    uint count = min(all - first, uint(FM_QUERIES));
+    device const float *k = keys + ulong(group.y) * args.context * dim;
+    device const float *v = values + ulong(group.y) * args.context * dim;
+    for (uint i = index; i < FM_QUERIES * dim; i += 128) {
+        uint r = i / dim, row = first + min(r, count - 1);
+        ulong head = ulong(row / share) * args.heads + group.y * share + row % share;
+        rows[r * dim + i % dim] = q[head * dim + i % dim];
+    }
+    for (uint i = index; i < FM_QUERIES * 8; i += 128)
+        rescale[i] = 0;
+    simdgroup_float8x8 sums[2][FM_HEAD_MOST / 32];
+    for (uint i = 0; i < 2; i++)
+        for (uint f = 0; f < FM_HEAD_MOST / 32; f++)
+            sums[i][f] = make_filled_simdgroup_matrix<float, 8, 8>(0.0f);
+    /* Eight threads keep one row's maximum and sum, four keys each. */
+    uint r = index / 8, part = index % 8;
+    uint last = args.position + (first + min(r, count - 1)) / share; /* position of the row's token */
+    float most = LEAST, sum = 0;
+    uint end = args.position + (first + count - 1) / share + 1;
+    threadgroup_barrier(mem_flags::mem_threadgroup);
+    for (uint tile = 0; tile < end; tile += FM_KEYS) {
+        simdgroup_float8x8 score[2];
+        for (uint i = 0; i < 2; i++)
+            score[i] = make_filled_simdgroup_matrix<float, 8, 8>(0.0f);
+        for (uint d = 0; d < dim; d += 8) {
+            simdgroup_float8x8 key;
+            simdgroup_load(key, k + ulong(tile + simd * 8) * dim + d, dim, ulong2(0, 0), true);
+            for (uint i = 0; i < 2; i++) {
+                simdgroup_float8x8 query;
+                simdgroup_load(query, rows + i * 8 * dim + d, dim);
+                simdgroup_multiply_accumulate(score[i], query, key, score[i]);
+            }
+        }
+        for (uint i = 0; i < 2; i++)
+            simdgroup_store(score[i], scores + i * 8 * SCORES + simd * 8, SCORES);
+        threadgroup_barrier(mem_flags::mem_threadgroup);
+        float mine[4], highest = LEAST;
+        for (uint i = 0; i < 4; i++) {
+            mine[i] = tile + part * 4 + i <= last ? scores[r * SCORES + part * 4 + i] : LEAST;
+            highest = max(highest, mine[i]);
+        }
+        for (ushort offset = 4; offset > 0; offset /= 2)
+            highest = max(highest, simd_shuffle_xor(highest, offset));
+        highest = max(highest, most);
+        float factor = exp(most - highest), added = 0;
+        for (uint i = 0; i < 4; i++) {
+            float w = mine[i] > LEAST ? exp(mine[i] - highest) : 0.0f;
+            scores[r * SCORES + part * 4 + i] = w;
+            added += w;
+        }
+        for (ushort offset = 4; offset > 0; offset /= 2)
+            added += simd_shuffle_xor(added, offset);
+        sum = fma(sum, factor, added);
+        most = highest;
+        if (part == 0)
+            rescale[r * 8 + r % 8] = factor;
+        threadgroup_barrier(mem_flags::mem_threadgroup);
+        simdgroup_float8x8 weight[2][4], diagonal[2];
+        for (uint i = 0; i < 2; i++) {
+            simdgroup_load(diagonal[i], rescale + i * 64, 8);
+            for (uint j = 0; j < 4; j++)
+                simdgroup_load(weight[i][j], scores + i * 8 * SCORES + j * 8, SCORES);
+        }
+        for (uint f = 0; f < FM_HEAD_MOST / 32; f++) {
+            uint d = (f * 4 + simd) * 8;
+            if (d < dim) {
+                for (uint i = 0; i < 2; i++)
+                    simdgroup_multiply(sums[i][f], diagonal[i], sums[i][f]);
+                for (uint j = 0; j < 4; j++) {
+                    simdgroup_float8x8 value;
+                    simdgroup_load(value, v + ulong(tile + j * 8) * dim + d, dim);
+                    for (uint i = 0; i < 2; i++)
+                        simdgroup_multiply_accumulate(sums[i][f], weight[i][j], value, sums[i][f]);
+                }
+            }
+        }
+        threadgroup_barrier(mem_flags::mem_threadgroup);
+    }
+    if (part == 0)
+        total[r] = sum;
+    for (uint f = 0; f < FM_HEAD_MOST / 32; f++) {
+        uint d = (f * 4 + simd) * 8;
+        if (d < dim)
+            for (uint i = 0; i < 2; i++)
+                simdgroup_store(sums[i][f], rows + i * 8 * dim + d, dim);
+    }
+    threadgroup_barrier(mem_flags::mem_threadgroup);
+    for (uint i = index; i < count * dim; i += 128) {
+        uint at = i / dim, d = i % dim, row = first + at;
+        ulong head = ulong(row / share) * args.heads + group.y * share + row % share;
+        out[head * dim + d] = rows[at * dim + d] / total[at] * sigmoid(q_gate[head * 2 * dim + dim + d]);
+    }
+}

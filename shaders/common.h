@@ -1,0 +1,42 @@
+/* What every shader uses. The dialect (docs/gpu.md): no overloads that differ by address space, no kernel templates,
+ * finite constants, every SIMD operation and barrier reached by all threads of its group. */
+#ifndef FM_SHADERS_COMMON_H
+#define FM_SHADERS_COMMON_H
+
+#include <metal_stdlib>
+#include <metal_simdgroup_matrix>
+using namespace metal;
+
+#include "types.h"
+
+constant int FORMAT [[function_constant(0)]];
+constant int SCALE [[function_constant(1)]];
+constant int ALIGNED [[function_constant(2)]];
+
+/* Below every logit and score, and finite: fast math assumes that infinities do not occur. */
+constant float LEAST = -3.0e38f;
+
+inline float sigmoid(float x) {
+    return 1.0f / (1.0f + exp(-x));
+}
+
+inline float silu(float x) {
+    return x / (1.0f + exp(-x));
+}
+
+/* log(1 + exp(x)), exact where exp(x) is small too. */
+inline float softplus(float x) {
+    if (x > 20.0f)
+        return x;
+    float e = exp(x);
+    return e < 0.001f ? e * (1.0f - e * (0.5f - e * 0.33333333f)) : log(1.0f + e);
+}
+
+/* Sum over the `lanes` neighbours (a power of two) that share a row; every one of them gets it. */
+inline float sum_of_lanes(float value, uint lanes) {
+    for (uint offset = lanes / 2; offset > 0; offset /= 2)
+        value += simd_shuffle_xor(value, ushort(offset));
+    return value;
+}
+
+#endif

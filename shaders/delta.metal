@@ -1,0 +1,206 @@
+/* Gated DeltaNet: causal convolution, delta rule, gated norm; for one token in one dispatch, for a block of tokens in
+ * four. Per value head the state S is float32 [value_dim][key_dim]; a SIMD group keeps a row of it in registers:
+ *
+ *     S = g S;  d = beta (v - S k);  S = S + d k;  o = S q
+ *
+ * tail [kernel_size - 1][channels]: the inputs of the convolution before the block, oldest first. */
+#include "common.h"
+
+/* silu of the convolution of a channel at token t; u [n][channels]. */
+inline float convolve(device const float *u, device const float *tail, device const float *weight, uint channel,
+                      uint t, uint kernel_size, uint channels) {
+    float sum = 0;
+    for (uint i = 0; i < kernel_size; i++) {
+        uint at = t + i; /* in tail followed by u */
+        float x = at < kernel_size - 1 ? tail[at * channels + channel]
+                                       : u[ulong(at - (kernel_size - 1)) * channels + channel];
+        sum = fma(weight[channel * kernel_size + i], x, sum);
+    }
+    return silu(sum);
+}
+
+/* The tail after n more tokens. */
+inline void advance_tail(device const float *u, device const float *tail, device float *next, uint channel, uint n,
+                         uint kernel_size, uint channels) {
+    for (uint i = 0; i + 1 < kernel_size; i++) {
+        uint at = n + i;
+        next[i * channels + channel] = at < kernel_size - 1 ? tail[at * channels + channel]
+                                                            : u[ulong(at - (kernel_size - 1)) * channels + channel];
+    }
+}
+
+/* One step of the delta rule for one row of S, of which a lane has elements lane, lane + 32, …; returns o. */
+inline float delta_rule(thread float *s, thread const float *q, thread const float *k, float v, float decay, float beta) {
+    float recalled = 0;
+    for (uint i = 0; i < FM_HEAD_MOST / 32; i++) {
+        s[i] *= decay;
+        recalled = fma(s[i], k[i], recalled);
+    }
+    float d = beta * (v - simd_sum(recalled)), o = 0;
+    for (uint i = 0; i < FM_HEAD_MOST / 32; i++) {
+        s[i] = fma(k[i], d, s[i]);
+        o = fma(s[i], q[i], o);
+    }
+    return simd_sum(o);
+}
+
+/* Decode: everything between the projections for one value head; a group for each. Some groups share a key head: the
+ * first of them writes its tail. At least two SIMD groups. */
+kernel void delta_step(device const float *u [[buffer(0)]], device const float *z [[buffer(1)]],
+                       device const float *a [[buffer(2)]], device const float *b [[buffer(3)]],
+                       device const float *conv [[buffer(4)]], device const float *decay_rate [[buffer(5)]],
+                       device const float *dt_bias [[buffer(6)]], device const float *norm [[buffer(7)]],
+                       device const float *tail [[buffer(8)]], device float *next_tail [[buffer(9)]],
+                       device const float *state [[buffer(10)]], device float *next_state [[buffer(11)]],
+                       device float *out [[buffer(12)]], constant fm_delta_args &args [[buffer(13)]],
+                       uint3 group [[threadgroup_position_in_grid]],
+                       uint3 thread_index [[thread_position_in_threadgroup]],
+                       uint3 threads [[threads_per_threadgroup]], uint lane [[thread_index_in_simdgroup]],
+                       uint simd [[simdgroup_index_in_threadgroup]], uint simds [[simdgroups_per_threadgroup]]) {
+    threadgroup float q[FM_HEAD_MOST];
+    threadgroup float k[FM_HEAD_MOST];
+    threadgroup float v[FM_HEAD_MOST];
+    threadgroup float o[FM_HEAD_MOST];
+    threadgroup float factor[2];
+    uint head = group.x, dk = args.key_dim, dv = args.value_dim, share = args.value_heads / args.key_heads;
+    uint key_head = head / share, key_width = args.key_heads * dk;
+    bool first = head % share == 0;
+    for (uint i = thread_index.x; i < 2 * dk + dv; i += threads.x) {
+        uint channel = i < dk       ? key_head * dk + i
+                       : i < 2 * dk ? key_width + key_head * dk + i - dk
+                                    : 2 * key_width + head * dv + i - 2 * dk;
+        float x = convolve(u, tail, conv, channel, 0, args.kernel_size, args.channels);
+        if (i < dk)
+            q[i] = x;
+        else if (i < 2 * dk)
+            k[i - dk] = x;
+        else
+            v[i - 2 * dk] = x;
+        if (first || i >= 2 * dk)
+            advance_tail(u, tail, next_tail, channel, 1, args.kernel_size, args.channels);
+    }
+    threadgroup_barrier(mem_flags::mem_threadgroup);
+    if (simd < 2) {
+        float squares = 0;
+        for (uint i = lane; i < dk; i += 32) {
+            float x = simd == 0 ? q[i] : k[i];
+            squares = fma(x, x, squares);
+        }
+        squares = simd_sum(squares);
+        if (lane == 0)
+            factor[simd] = rsqrt(squares + 1e-6f) * (simd == 0 ? rsqrt(float(dk)) : 1.0f);
+    }
+    threadgroup_barrier(mem_flags::mem_threadgroup);
+    float beta = sigmoid(b[head]), decay = exp(decay_rate[head] * softplus(a[head] + dt_bias[head]));
+    float my_q[FM_HEAD_MOST / 32], my_k[FM_HEAD_MOST / 32];
+    for (uint i = 0; i < FM_HEAD_MOST / 32; i++) {
+        uint d = i * 32 + lane;
+        my_q[i] = d < dk ? q[d] * factor[0] : 0.0f;
+        my_k[i] = d < dk ? k[d] * factor[1] : 0.0f;
+    }
+    for (uint row = simd; row < dv; row += simds) {
+        ulong at = (ulong(head) * dv + row) * dk;
+        float s[FM_HEAD_MOST / 32];
+        for (uint i = 0; i < FM_HEAD_MOST / 32; i++)
+            s[i] = i * 32 + lane < dk ? state[at + i * 32 + lane] : 0.0f;
+        float x = delta_rule(s, my_q, my_k, v[row], decay, beta);
+        for (uint i = 0; i < FM_HEAD_MOST / 32; i++)
+            if (i * 32 + lane < dk)
+                next_state[at + i * 32 + lane] = s[i];
+        if (lane == 0)
+            o[row] = x;
+    }
+    threadgroup_barrier(mem_flags::mem_threadgroup);
+    float squares = 0;
+    for (uint i = lane; i < dv; i += 32)
+        squares = fma(o[i], o[i], squares);
+    float scale = rsqrt(simd_sum(squares) / float(dv) + args.eps);
+    for (uint i = thread_index.x; i < dv; i += threads.x)
+        out[head * dv + i] = norm[i] * (o[i] * scale) * silu(z[head * dv + i]);
+}
+
+/* Prefill, first: c [n][channels] = silu of the convolution; the tail after the block. Groups: x over channels, y over
+ * tokens, of which the first group writes the tail. */
+kernel void conv_rows(device const float *u [[buffer(0)]], device const float *conv [[buffer(1)]],
+                      device const float *tail [[buffer(2)]], device float *next_tail [[buffer(3)]],
+                      device float *c [[buffer(4)]], constant fm_delta_args &args [[buffer(5)]],
+                      uint3 group [[threadgroup_position_in_grid]],
+                      uint3 thread_index [[thread_position_in_threadgroup]],
+                      uint3 threads [[threads_per_threadgroup]]) {
+    uint channel = group.x * threads.x + thread_index.x, t = group.y;
+    if (channel >= args.channels)
+        return;
+    c[ulong(t) * args.channels + channel] =
+        convolve(u, tail, conv, channel, t, args.kernel_size, args.channels);
+    if (t == 0)
+        advance_tail(u, tail, next_tail, channel, args.n, args.kernel_size, args.channels);
+}
+
+/* Second: norm of q and k of each token and key head, in place; one SIMD group each. Groups: x key heads, y tokens. */
+kernel void delta_norm(device float *c [[buffer(0)]], constant fm_delta_args &args [[buffer(1)]],
+                       uint3 group [[threadgroup_position_in_grid]], uint lane [[thread_index_in_simdgroup]]) {
+    uint dk = args.key_dim;
+    device float *q = c + ulong(group.y) * args.channels + group.x * dk;
+    device float *k = q + args.key_heads * dk;
+    float of_q = 0, of_k = 0;
+    for (uint i = lane; i < dk; i += 32) {
+        of_q = fma(q[i], q[i], of_q);
+        of_k = fma(k[i], k[i], of_k);
+    }
+    float scale_q = rsqrt(simd_sum(of_q) + 1e-6f) * rsqrt(float(dk)), scale_k = rsqrt(simd_sum(of_k) + 1e-6f);
+    for (uint i = lane; i < dk; i += 32) {
+        q[i] *= scale_q;
+        k[i] *= scale_k;
+    }
+}
+
+/* Third: the delta rule over the block, token by token with the state in registers. Groups: x blocks of rows of S, one a
+ * SIMD group, y value heads. o [n][value heads][value_dim]. */
+kernel void delta_scan(device const float *c [[buffer(0)]], device const float *a [[buffer(1)]],
+                       device const float *b [[buffer(2)]], device const float *decay_rate [[buffer(3)]],
+                       device const float *dt_bias [[buffer(4)]], device const float *state [[buffer(5)]],
+                       device float *next_state [[buffer(6)]], device float *o [[buffer(7)]],
+                       constant fm_delta_args &args [[buffer(8)]], uint3 group [[threadgroup_position_in_grid]],
+                       uint lane [[thread_index_in_simdgroup]], uint simd [[simdgroup_index_in_threadgroup]],
+                       uint simds [[simdgroups_per_threadgroup]]) {
+    uint head = group.y, row = group.x * simds + simd, dk = args.key_dim, dv = args.value_dim;
+    if (row >= dv)
+        return; /* a whole SIMD group, and there is no barrier below */
+    uint key_head = head / (args.value_heads / args.key_heads), key_width = args.key_heads * dk;
+    ulong at = (ulong(head) * dv + row) * dk;
+    float s[FM_HEAD_MOST / 32];
+    for (uint i = 0; i < FM_HEAD_MOST / 32; i++)
+        s[i] = i * 32 + lane < dk ? state[at + i * 32 + lane] : 0.0f;
+    for (uint t = 0; t < args.n; t++) {
+        device const float *mine = c + ulong(t) * args.channels;
+        float q[FM_HEAD_MOST / 32], k[FM_HEAD_MOST / 32];
+        for (uint i = 0; i < FM_HEAD_MOST / 32; i++) {
+            uint d = i * 32 + lane;
+            q[i] = d < dk ? mine[key_head * dk + d] : 0.0f;
+            k[i] = d < dk ? mine[key_width + key_head * dk + d] : 0.0f;
+        }
+        ulong token = ulong(t) * args.value_heads + head;
+        float decay = exp(decay_rate[head] * softplus(a[token] + dt_bias[head]));
+        float x = delta_rule(s, q, k, mine[2 * key_width + head * dv + row], decay, sigmoid(b[token]));
+        if (lane == 0)
+            o[token * dv + row] = x;
+    }
+    for (uint i = 0; i < FM_HEAD_MOST / 32; i++)
+        if (i * 32 + lane < dk)
+            next_state[at + i * 32 + lane] = s[i];
+}
+
+/* Fourth: out = norm * (o * rsqrt(mean(o^2) + eps)) * silu(z); one SIMD group for each token and value head. */
+kernel void gated_norm(device const float *o [[buffer(0)]], device const float *z [[buffer(1)]],
+                       device const float *norm [[buffer(2)]], device float *out [[buffer(3)]],
+                       constant fm_delta_args &args [[buffer(4)]], uint3 group [[threadgroup_position_in_grid]],
+                       uint lane [[thread_index_in_simdgroup]]) {
+    uint dv = args.value_dim;
+    ulong at = (ulong(group.y) * args.value_heads + group.x) * dv;
+    float squares = 0;
+    for (uint i = lane; i < dv; i += 32)
+        squares = fma(o[at + i], o[at + i], squares);
+    float scale = rsqrt(simd_sum(squares) / float(dv) + args.eps);
+    for (uint i = lane; i < dv; i += 32)
+        out[at + i] = norm[i] * (o[at + i] * scale) * silu(z[at + i]);
+}

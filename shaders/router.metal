@@ -1,0 +1,54 @@
+/* The router's choice: the k largest logits of a token, the lower id first among equals, their softmax over the k
+ * (which is the softmax over all, renormalised), in ascending order of ids. */
+#include "common.h"
+
+/* One SIMD group for each token. */
+kernel void choose(device const float *logits [[buffer(0)]], device int *ids [[buffer(1)]],
+                   device float *weights [[buffer(2)]], constant fm_choose_args &args [[buffer(3)]],
+                   uint3 group [[threadgroup_position_in_grid]], uint lane [[thread_index_in_simdgroup]]) {
+    threadgroup float left[FM_EXPERTS_MOST];
+    threadgroup float value[FM_CHOSEN_MOST];
+    threadgroup int chosen[FM_CHOSEN_MOST];
+    device const float *mine = logits + ulong(group.x) * args.experts;
+    /* Taken ones get a value below every other, so that each round finds one even among NaNs. */
+    const float taken = -3.4e38f;
+    for (uint e = lane; e < args.experts; e += 32) {
+        float v = mine[e];
+        left[e] = v > LEAST ? v : LEAST;
+    }
+    threadgroup_barrier(mem_flags::mem_threadgroup);
+    for (uint round = 0; round < args.k; round++) {
+        float best = taken;
+        uint where = args.experts;
+        for (uint e = lane; e < args.experts; e += 32)
+            if (left[e] > best) {
+                best = left[e];
+                where = e;
+            }
+        for (ushort offset = 16; offset > 0; offset /= 2) {
+            float other = simd_shuffle_xor(best, offset);
+            uint there = simd_shuffle_xor(where, offset);
+            if (other > best || (other == best && there < where)) {
+                best = other;
+                where = there;
+            }
+        }
+        if (lane == 0) {
+            value[round] = best;
+            chosen[round] = int(where);
+            left[where] = taken;
+        }
+        threadgroup_barrier(mem_flags::mem_threadgroup);
+    }
+    float sum = 0;
+    for (uint i = 0; i < args.k; i++)
+        sum += exp(value[i] - value[0]);
+    for (uint i = lane; i < args.k; i += 32) {
+        uint rank = 0;
+        for (uint j = 0; j < args.k; j++)
+            rank += chosen[j] < chosen[i] ? 1 : 0;
+        ulong at = ulong(group.x) * args.k + rank;
+        ids[at] = chosen[i];
+        weights[at] = exp(value[i] - value[0]) / sum;
+    }
+}
