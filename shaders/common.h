@@ -3,8 +3,8 @@
 #ifndef FM_SHADERS_COMMON_H
 #define FM_SHADERS_COMMON_H
 
-#include <metal_stdlib>
 #include <metal_simdgroup_matrix>
+#include <metal_stdlib>
 using namespace metal;
 
 #include "types.h"

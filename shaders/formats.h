@@ -6,7 +6,8 @@
  *
  *     sum w x = scale * sum q x + bias * sum x
  *
- * so that a multiplication and an addition a column are all the arithmetic there is, and sum x is shared by all rows. */
+ * so that a multiplication and an addition a column are all the arithmetic there is, and sum x is shared by all rows.
+ */
 #ifndef FM_SHADERS_FORMATS_H
 #define FM_SHADERS_FORMATS_H
 

@@ -33,6 +33,7 @@ kernel void choose(device const float *logits [[buffer(0)]], device int *ids [[b
                 where = there;
             }
         }
+        threadgroup_barrier(mem_flags::mem_threadgroup); /* every lane has read `left` */
         if (lane == 0) {
             value[round] = best;
             chosen[round] = int(where);

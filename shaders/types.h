@@ -7,34 +7,34 @@
 
 #ifdef __METAL_VERSION__
 #define FM_ADDRESS(name) device const uchar *name
-#define FM_UINT uint
+#define FM_UINT          uint
 #else
 #include <stdint.h>
 #define FM_ADDRESS(name) uint64_t name
-#define FM_UINT uint32_t
+#define FM_UINT          uint32_t
 #endif
 
 /* Function constants. FORMAT: 2, 3, 4, 5, 6, 8 are affine bits; the others, and SCALE, are one of FM_CODE_*.
  * ALIGNED: weights begin, and rows of floats are multiples, at 16 bytes. */
 #define FM_CODE_BF16 15
-#define FM_CODE_F16 16
-#define FM_CODE_F32 32
+#define FM_CODE_F16  16
+#define FM_CODE_F32  32
 
-#define FM_ROWS 4         /* matvec: rows of a SIMD group at a time */
+#define FM_ROWS         4    /* matvec: rows of a SIMD group at a time */
 #define FM_TILE_COLUMNS 2048 /* matvec: columns of x in threadgroup memory */
-#define FM_BLOCK 32       /* matmul: tokens and rows of a tile */
-#define FM_MATRICES 4     /* matvec: matrices of one dispatch */
-#define FM_SPAN 256       /* attend_split: positions of a span */
-#define FM_SPAN_HEADS 4   /* attend_split: query heads of a group */
-#define FM_KEYS 32        /* attend_block: positions of a tile; the KV cache is a multiple of it long */
-#define FM_QUERIES 16     /* attend_block: query rows of a group */
-#define FM_HEAD_MOST 256  /* head sizes: keys, values, linear keys, linear values */
+#define FM_BLOCK        32   /* matmul: tokens and rows of a tile */
+#define FM_MATRICES     4    /* matvec: matrices of one dispatch */
+#define FM_SPAN         256  /* attend_split: positions of a span */
+#define FM_SPAN_HEADS   4    /* attend_split: query heads of a group */
+#define FM_KEYS         32   /* attend_block: positions of a tile; the KV cache is a multiple of it long */
+#define FM_QUERIES      16   /* attend_block: query rows of a group */
+#define FM_HEAD_MOST    256  /* head sizes: keys, values, linear keys, linear values */
 #define FM_EXPERTS_MOST 2048
-#define FM_CHOSEN_MOST 32 /* experts of a token */
+#define FM_CHOSEN_MOST  32 /* experts of a token */
 
 /* How x gets into threadgroup memory. */
-#define FM_STAGE_PLAIN 0
-#define FM_STAGE_NORM 1   /* x * weight, and the result times rsqrt(mean(x^2) + eps) */
+#define FM_STAGE_PLAIN  0
+#define FM_STAGE_NORM   1 /* x * weight, and the result times rsqrt(mean(x^2) + eps) */
 #define FM_STAGE_SWIGLU 2 /* silu(x) * second */
 
 struct fm_matrix_shape {

@@ -1,8 +1,8 @@
 // Plays metal_stdlib on a CPU, for shaders that translate.py has prepared.
 //
-// Each GPU thread of a threadgroup is a fiber; one OS thread runs them in turn. A barrier or SIMD operation parks a fiber
-// until all that must take part have come to the same line; if one has ended or waits elsewhere, the run stops with an
-// error that names both lines. Threadgroup memory is fresh and full of NaN for each group, on the heap, so that
+// Each GPU thread of a threadgroup is a fiber; one OS thread runs them in turn. A barrier or SIMD operation parks a
+// fiber until all that must take part have come to the same line; if one has ended or waits elsewhere, the run stops
+// with an error that names both lines. Threadgroup memory is fresh and full of NaN for each group, on the heap, so that
 // AddressSanitizer sees its ends. Under ThreadSanitizer fibers know of each other only through barriers, as GPU threads
 // do, and threadgroups not at all.
 #pragma once
@@ -136,8 +136,11 @@ SOFT_UNSEEN static void to_fiber(fiber *f) {
 }
 
 SOFT_UNSEEN static void prepare(fiber *f, uint32_t index) {
+#ifdef SOFT_TSAN
+    f->stack = nullptr; // one that another group used would look like a race
+#endif
     if (!f->stack)
-        f->stack = (char *)mmap(nullptr, STACK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANON, -1, 0);
+        f->stack = (char *)mmap(nullptr, STACK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANON | MAP_NORESERVE, -1, 0);
     void **top = (void **)(f->stack + STACK);
 #if defined(__x86_64__)
     *--top = nullptr; // keeps the stack aligned as after a call
@@ -177,6 +180,14 @@ template <typename T> SOFT_UNSEEN static const T *share(T value, const char *wha
     slots[f->index % SIMD] = value;
     park(AT_SIMD, what, file, line);
     return slots;
+}
+
+// Read by instrumented code, and written by the scheduler for each group: not a race of the shaders'.
+SOFT_UNSEEN static uint32_t lane() {
+    return current->index % SIMD;
+}
+SOFT_UNSEEN static void *shared(int i) {
+    return shared_now[i];
 }
 
 struct generator {
@@ -271,17 +282,18 @@ SOFT_UNSEEN static int run_group(uint32_t order, generator &random, char *error,
                 to_fiber(&fibers[i]);
         failed = release(&done, error, room);
     }
+#ifndef SOFT_TSAN /* there, freeing would look like a race, and reuse would hide one */
     for (uint32_t i = 0; i < kernel_now->shared_count; i++)
         free(shared_now[i]);
-#ifdef SOFT_TSAN
+#else
     for (uint32_t i = 0; i < threads; i++)
         __tsan_destroy_fiber(fibers[i].sanitizer);
 #endif
     return failed;
 }
 
-static int run(const fm_soft_kernel *kernel, void *const *args, const uint32_t groups[3], uint32_t count, uint32_t order,
-               char *error, size_t room) {
+static int run(const fm_soft_kernel *kernel, void *const *args, const uint32_t groups[3], uint32_t count,
+               uint32_t order, char *error, size_t room) {
     if (count == 0 || count > THREADS_MOST || count % SIMD) {
         snprintf(error, room, "kernel %s: %u threads a group; a multiple of 32 up to 1024 is needed", kernel->name,
                  count);
@@ -313,7 +325,8 @@ static int run(const fm_soft_kernel *kernel, void *const *args, const uint32_t g
 
 } // namespace soft
 
-// ---- the language ----------------------------------------------------------------------------------------------------
+// ---- the language
+// ----------------------------------------------------------------------------------------------------
 
 #define device
 #define thread
@@ -341,12 +354,24 @@ template <typename T, typename U> static inline T as_type(U value) {
     return out;
 }
 
-static inline float min(float a, float b) { return fminf(a, b); }
-static inline float max(float a, float b) { return fmaxf(a, b); }
-static inline uint min(uint a, uint b) { return a < b ? a : b; }
-static inline uint max(uint a, uint b) { return a > b ? a : b; }
-static inline float rsqrt(float x) { return 1.0f / sqrtf(x); }
-static inline float dot(float4 a, float4 b) { return fmaf(a.x, b.x, a.y * b.y) + fmaf(a.z, b.z, a.w * b.w); }
+static inline float min(float a, float b) {
+    return fminf(a, b);
+}
+static inline float max(float a, float b) {
+    return fmaxf(a, b);
+}
+static inline uint min(uint a, uint b) {
+    return a < b ? a : b;
+}
+static inline uint max(uint a, uint b) {
+    return a > b ? a : b;
+}
+static inline float rsqrt(float x) {
+    return 1.0f / sqrtf(x);
+}
+static inline float dot(float4 a, float4 b) {
+    return fmaf(a.x, b.x, a.y * b.y) + fmaf(a.z, b.z, a.w * b.w);
+}
 
 enum class mem_flags { mem_none, mem_device, mem_threadgroup };
 
@@ -389,7 +414,8 @@ SOFT_UNSEEN static inline T simd_shuffle_xor(T value, ushort mask, const char *f
     return all[(soft::current->index % 32) ^ mask];
 }
 
-// ---- simdgroup matrices: lane l has elements (l / 4, l % 4 * 2) and its right neighbour ----------------------------------
+// ---- simdgroup matrices: lane l has elements (l / 4, l % 4 * 2) and its right neighbour
+// ----------------------------------
 
 struct simdgroup_float8x8 {
     float e[2];
@@ -401,7 +427,7 @@ template <typename T, int R, int C> static inline simdgroup_float8x8 make_filled
 
 static inline void simdgroup_load(simdgroup_float8x8 &m, const float *p, ulong stride, ulong2 origin = ulong2{0, 0},
                                   bool transpose = false) {
-    uint lane = soft::current->index % 32;
+    uint lane = soft::lane();
     for (uint i = 0; i < 2; i++) {
         uint row = lane / 4, column = lane % 4 * 2 + i;
         m.e[i] = transpose ? p[(origin.x + column) * stride + origin.y + row]
@@ -410,7 +436,7 @@ static inline void simdgroup_load(simdgroup_float8x8 &m, const float *p, ulong s
 }
 
 static inline void simdgroup_store(simdgroup_float8x8 m, float *p, ulong stride) {
-    uint lane = soft::current->index % 32;
+    uint lane = soft::lane();
     for (uint i = 0; i < 2; i++)
         p[lane / 4 * stride + lane % 4 * 2 + i] = m.e[i];
 }

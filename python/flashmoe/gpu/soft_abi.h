@@ -30,9 +30,9 @@ extern "C" {
 int fm_soft_abi(void);
 const fm_soft_kernel *fm_soft_kernels(uint32_t *count);
 const char *const *fm_soft_constants(uint32_t *count); /* names of the function constants */
-/* Runs every thread of a grid. constants: a value for each name. order: 0 forward, 1 reverse, more a seed. Returns 0, or
- * 1 with a sentence in error: a barrier or SIMD operation that not all threads reached. One run at a time in a process,
- * others wait. */
+/* Runs every thread of a grid. constants: a value for each name. order: 0 forward, 1 reverse, more a seed. Returns 0,
+ * or 1 with a sentence in error: a barrier or SIMD operation that not all threads reached. One run at a time in a
+ * process, others wait. */
 int fm_soft_run(const fm_soft_kernel *kernel, const int32_t *constants, void *const *args, const uint32_t groups[3],
                 uint32_t threads, uint32_t order, char *error, size_t room);
 #ifdef __cplusplus

@@ -1,6 +1,8 @@
 // After the translated shaders: the library's functions and, with SOFT_MAIN, a program that runs one kernel on a case.
 
-extern "C" int fm_soft_abi(void) { return FM_SOFT_ABI; }
+extern "C" int fm_soft_abi(void) {
+    return FM_SOFT_ABI;
+}
 
 extern "C" const fm_soft_kernel *fm_soft_kernels(uint32_t *count) {
     *count = sizeof soft_kernels / sizeof *soft_kernels;

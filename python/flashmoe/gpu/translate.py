@@ -115,7 +115,7 @@ def to_soft(source: str) -> str:
         for i, (kind, name, _) in enumerate(kernel.shared):
             body = re.sub(
                 rf"\bthreadgroup\s+{kind}\s+{name}\s*\[[^\];]+\]\s*;",
-                f"{kind} *{name} = ({kind} *)soft::shared_now[{i}];",
+                f"{kind} *{name} = ({kind} *)soft::shared({i});",
                 body,
             )
         text = text[: kernel.start] + head + body + text[kernel.close :]
@@ -133,7 +133,7 @@ def to_soft(source: str) -> str:
             else:
                 arguments.append(f"({p.type} *)args[{p.index}]")
         name = kernel.name
-        parts.append(f"static void {name}_call(void *const *args) {{ {name}({', '.join(arguments)}); }}")
+        parts.append(f"SOFT_UNSEEN static void {name}_call(void *const *args) {{ {name}({', '.join(arguments)}); }}")
         kinds = {"read": "FM_SOFT_READ, 0", "write": "FM_SOFT_WRITE, 0"}
         entries = ", ".join(
             f'{{"{p.name}", {kinds.get(p.kind, f"FM_SOFT_CONSTANTS, sizeof({p.type})")}}}' for p in kernel.buffers

@@ -1,0 +1,83 @@
+"""Faults planted in copies of the shaders: each must be found by the tests of test_shaders.py. A fault that no test
+finds means that a test is missing."""
+
+from __future__ import annotations
+
+import pytest
+
+from . import cases
+from .shader import ShaderError, needs_clang
+
+pytestmark = needs_clang
+
+BARRIER = "threadgroup_barrier(mem_flags::mem_threadgroup);"
+
+
+def _barriers() -> list[tuple[str, str, tuple[str, str], str]]:
+    """A removed barrier: the one after the given line."""
+    places = {
+        ("matvec", "matvec"): [
+            "squares += stage(x, second, how, m.cols, from, staged, simd * 32 + simd_lane, simds * 32);\n        ",
+            "partial[simd] = squares;\n        ",
+        ],
+        ("matmul", "matmul"): [
+            "x_rows[index] = first_token + min(index, count - 1);\n    ",
+            "x_tile[tile_row * STRIDE + octet + i] = v;\n        }\n        ",
+            "simdgroup_multiply_accumulate(sums[i][j], a[i], b[j], sums[i][j]);\n        }\n        ",
+            "simdgroup_store(sums[i][j], out + (token0 + 8 * i) * STRIDE + row0 + 8 * j, STRIDE);\n    ",
+        ],
+        ("rows", "norm_rows"): ["partial[simd] = squares;\n    "],
+        ("router", "choose"): ["left[where] = taken;\n        }\n        "],
+        ("attention", "rope"): ["head[d] = from[d] * factor * weight[d];\n    "],
+        ("attention", "attend_token"): ["weight[h * FM_SPAN + p] = sum;\n        }\n    }\n    "],
+        ("attention", "attend_block"): [
+            "simdgroup_store(score[i], scores + i * 8 * SCORES + simd * 8, SCORES);\n        ",
+            "rescale[r * 8 + r % 8] = factor;\n        ",
+        ],
+        ("delta", "delta_step"): ["factor[simd] = rsqrt(squares + 1e-6f) * (simd == 0 ? rsqrt(float(dk)) : 1.0f);\n    }\n    "],
+    }  # fmt: skip
+    return [
+        (file, case, (before + BARRIER, before), "thread") for (file, case), list_ in places.items() for before in list_
+    ]
+
+
+OTHERS = [
+    # Indices.
+    ("matvec", "matvec", ("y[first + r] = args.add", "y[first + r / 2] = args.add"), "plain"),
+    ("matvec", "experts_matvec", ("table + ids[place]", "table + place % 3"), "plain"),
+    ("matmul", "experts_matmul", ("/ args.per_token;", "% args.per_token;"), "plain"),
+    ("rows", "combine", ("(t * args.k + place) * args.hidden + i", "(t * args.k + place) * args.hidden"), "plain"),
+    ("attention", "attend_block", ("tile + part * 4 + i <= last", "tile + part * 4 + i < last"), "plain"),
+    ("attention", "rope", ("d < half_dim ? d : d - half_dim", "d / 2"), "plain"),
+    ("delta", "delta_block", ("uint key_head = head / (args.value_heads / args.key_heads)", "uint key_head = head % 2"), "plain"),
+    ("router", "choose", ("other == best && there < where", "other == best && there > where"), "plain"),
+    # Reads and writes past the end.
+    ("matvec", "matvec", ("min(first + r, m.rows - 1);\n                load_pack", "first + r;\n                load_pack"), "address"),
+    ("matvec", "matvec", ("first + r < rows)\n            y[first + r] = args.add", "true)\n            y[first + r] = args.add"), "address"),
+    ("matmul", "matmul", ("if (first_row + tile_row < m.rows)", "if (true)"), "address"),
+    ("rows", "norm_rows", ("i < args.cols; i += threads.x)\n        y", "i <= args.cols; i += threads.x)\n        y"), "address"),
+    ("attention", "attend_token", ("min(args.position + 1 - from, uint(FM_SPAN))", "uint(FM_SPAN)"), "address"),
+    ("delta", "delta_step", ("i * 32 + lane < dk)\n                next_state", "i * 32 + lane < dk + 1)\n                next_state"), "address"),
+    # Threadgroup memory that was not written.
+    ("rows", "norm_rows", ("if (lane == 0)\n        partial[simd]", "if (lane == 0 && simd > 0)\n        partial[simd]"), "plain"),
+    # A SIMD operation and a barrier that not all threads reach.
+    ("rows", "norm_rows", ("squares = simd_sum(squares);", "if (lane < 31)\n        squares = simd_sum(squares);"), "plain"),
+    ("rows", "norm_rows", ("    threadgroup_barrier", "    if (simd > 0) threadgroup_barrier"), "plain"),
+    # Misaligned loads.
+    ("matvec", "matvec", ("m.weight + (ulong(row) * packs + pack) * (4 * FORMAT)", "m.weight + (ulong(row) * packs + pack) * (4 * FORMAT) / 16 * 16 + 4 * (pack == 0)"), "address"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("file", "case", "fault", "sanitizer"), [pytest.param(*f, id=f"{f[1]}-{i}") for i, f in enumerate(_barriers() + OTHERS)]
+)  # fmt: skip
+def test_fault_is_found(file: str, case: str, fault: tuple[str, str], sanitizer: str) -> None:
+    with pytest.raises((ShaderError, AssertionError)) as caught:
+        cases.CASES[case](sanitizer=sanitizer, fault=fault)
+    assert "places like" not in str(caught.value) and "could not compile" not in str(caught.value)
+
+
+def test_divergence_is_reported_with_both_lines() -> None:
+    fault = ("squares = simd_sum(squares);", "if (lane < 31)\n        squares = simd_sum(squares);")
+    with pytest.raises(ShaderError, match=r"norm_rows diverges.*simd_sum in rows\.metal:\d+, but.*rows\.metal:\d+"):
+        cases.norm_rows(fault=fault)
