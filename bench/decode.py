@@ -1,6 +1,6 @@
 """Single-token decode beside the memory-read bound, in one run.
 
-    python bench/models.py /tmp/35b-8 --shape 35b --layers 8
+    python -m bench.models /tmp/35b-8 --shape 35b,layers=8
     python bench/decode.py /tmp/35b-8 [--memory 16GiB] [--tokens 40]
 
 The bound is the measured memory-read rate over the bytes that a token reads (dense weights once, its experts once). The

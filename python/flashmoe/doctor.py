@@ -141,11 +141,11 @@ def measure_memory() -> dict[int, float]:
     return {n: _core.measure_memory(size, n) for n in threads}
 
 
-def measure_disk(path: Path, seconds: float) -> Disk:
-    """Rate of random reads from a file."""
+def measure_disk(path: Path, seconds: float, read_size: int = READ_SIZE) -> Disk:
+    """Rate of random reads of `read_size` bytes from a file."""
     from . import _core
 
-    size = min(READ_SIZE, path.stat().st_size // 4096 * 4096 or 4096)
+    size = min(read_size, path.stat().st_size // 4096 * 4096 or 4096)
     direct: dict[int, float] = {}
     refusal = ""
     try:

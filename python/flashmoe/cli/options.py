@@ -205,6 +205,19 @@ def _parser() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParse
     )
     pull.add_argument("model", metavar="OWNER/NAME", help="the id on the hub")
 
+    bench = command(
+        "bench",
+        "how fast a model runs here, beside what the machine allows",
+        "Measures memory and disk, then prefill and decode of a model within its budget: tokens per second, experts "
+        "found in memory, bytes read, and the share of what memory or disk allow that was reached. The text is fixed; "
+        "nothing is sampled.",
+    )
+    _add_model(bench)
+    amount = bench.add_argument_group("amount")
+    amount.add_argument("--prompt-tokens", type=int, default=512, metavar="N", help="tokens of the prompt (512)")
+    amount.add_argument("--tokens", type=int, default=64, metavar="N", help="tokens to decode (64)")
+    _add_json(bench, "print one JSON object")
+
     doctor = command(
         "doctor",
         "what this machine can do, measured",

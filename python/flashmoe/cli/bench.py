@@ -1,0 +1,60 @@
+"""`flashmoe bench`: how fast a model runs here, beside what the machine allows."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+
+from ..bench import BenchReport, measure
+from ..system import format_size
+from . import options as opt
+from .output import CLEAR_LINE, Progress, colour, dim, table
+
+
+def main(options: argparse.Namespace) -> int:
+    loading = Progress("loading weights", "bytes")
+    running: dict[str, Progress] = {}
+    live = sys.stderr.isatty() and colour()
+
+    def report(what: str, done: int, total: int) -> None:
+        if what not in running:
+            for shown in (loading, *running.values()):
+                shown.done()
+            if live:
+                print(f"{CLEAR_LINE}{dim(what + ' …')}", end="", file=sys.stderr, flush=True)
+        running.setdefault(what, Progress(what))(done, total)
+
+    try:
+        found = measure(lambda: opt.open_model(options, loading), options.prompt_tokens, options.tokens, report)
+    finally:
+        if live:
+            print(CLEAR_LINE, end="", file=sys.stderr, flush=True)
+    print(json.dumps(found.as_dict(), ensure_ascii=False, indent=2) if options.json else text(found))
+    return 0
+
+
+def text(r: BenchReport) -> str:
+    experts = f"{r.experts_per_token} experts a token"
+    if r.experts_per_token != r.trained_experts_per_token:
+        experts += f" instead of {r.trained_experts_per_token}"
+    p, d, b = r.prefill, r.decode, r.bound
+    from_disk = f", {format_size(d.bytes_read_per_token)} a token from disk" if d.bytes_read_per_token else ""
+    limits = [f"memory {b.memory_rate / 1e9:.1f} GB/s over {format_size(r.bytes_per_token)} a token: "
+              f"{b.memory_tokens_per_second:.1f} tokens/s"]  # fmt: skip
+    if b.disk_tokens_per_second is not None:
+        limits.append(
+            f"disk {b.disk_rate / 1e9:.2f} GB/s over {format_size(d.bytes_read_per_token)} a token: "
+            f"{b.disk_tokens_per_second:.1f} tokens/s"
+        )
+    rows = [
+        ("run", f"{r.backend}, {r.kernels} kernels, {r.threads} thread{'s' * (r.threads > 1)}, {r.reader} reader"),
+        ("budget", f"{format_size(r.budget)}, room for {100 * r.experts_cached:.0f} % of the experts, {experts}"),
+        ("loading", f"{r.load_seconds:.1f} s"),
+        ("prefill", f"{p.tokens_per_second:.1f} tokens/s over {p.tokens}, {100 * p.waiting_share:.0f} % waiting"),
+        ("decode", f"{d.tokens_per_second:.2f} tokens/s over {d.tokens}, {100 * d.waiting_share:.0f} % waiting"),
+        ("experts", f"{100 * d.hit_rate:.0f} % found in memory{from_disk}"),
+        *(("limit" if i == 0 else "", limit) for i, limit in enumerate(limits)),
+        ("reached", f"{100 * r.share_of_bound:.0f} % of the {b.tokens_per_second:.2f} tokens/s that {b.limit} allows"),
+    ]
+    return f"{r.model}\n{table(rows)}"
