@@ -1,11 +1,14 @@
 /* How near the kernels come to what memory allows.
  *
  *     cc -std=c17 -O3 -ffp-contract=off -Inative/include bench/kernels.c native/cpu/kernels_*.c -lm -lpthread
- *     ./a.out [table [pool MiB]]
+ *     ./a.out [--json] [--tokens N] [--bits N] [table [pool MiB]]
  *
  * Matrices of one format and shape fill a pool that no cache holds, and are multiplied one after the other, each thread
  * taking its share of the rows. Rates count weights, scales and biases. Every figure is the best of a few rounds, and a
- * round reads the pool plainly first, so that a column of ratios is left when the machine is busy with other things. */
+ * round reads the pool plainly first, so that a column of ratios is left when the machine is busy with other things.
+ * --json prints an array of objects with kernel, bits, rows, cols, tokens, threads, gbps (of weight bytes), share (of
+ * reading plainly, null but for one token) and gmacs (billions of weights times tokens in a second); 0 tokens are the
+ * plain reading. --tokens and --bits leave the others out. */
 #define _GNU_SOURCE
 #include "../native/cpu/kernels.h"
 
@@ -130,104 +133,141 @@ static const char *name_of(const fm_format *f) {
     return name;
 }
 
+/* ---- what is measured -------------------------------------------------------------------------------------------- */
+
+enum { MOST_TOKENS = 512, WIDEST = 8192, HEAD_ROWS = 151936, THREADS = 2 };
+
+typedef struct {
+    const fm_kernels *kernels;
+    uint8_t *pool;
+    size_t bytes;
+    float *x, *y;
+    uint8_t *prepared; /* room for MOST_TOKENS rows */
+    bool json, begun;
+} bench;
+
+static void report(bench *b, const fm_format *f, uint32_t tokens, uint32_t threads, double gbps, double share,
+                   double gmacs) {
+    char text[16] = "null";
+    if (share > 0)
+        snprintf(text, sizeof text, "%.3f", share);
+    int bits = f->dtype == FM_AFFINE ? f->bits : f->dtype == FM_F32 ? 32 : 16;
+    if (b->json)
+        printf(
+            "%s\n  {\"kernel\": \"%s\", \"format\": \"%s\", \"bits\": %d, \"rows\": %u, \"cols\": %u, \"tokens\": %u, "
+            "\"threads\": %u, \"gbps\": %.2f, \"share\": %s, \"gmacs\": %.1f}",
+            b->begun ? "," : "[", b->kernels->name, tokens ? name_of(f) : "read", bits, f->rows, f->cols, tokens,
+            threads, gbps, text, gmacs);
+    else if (!tokens)
+        printf("plain reading, %u threads: %.2f GB/s\n", threads, gbps);
+    else
+        printf("%-10s %6ux%-5u %3u tokens %u threads %8.2f GB/s %5s %8.1f GMAC/s\n", name_of(f), f->rows, f->cols,
+               tokens, threads, gbps, share > 0 ? text : "", gmacs);
+    b->begun = true;
+    fflush(stdout);
+}
+
+/* Best rates of a few rounds. Many tokens are measured on fewer matrices, in about the time of one token. */
+static void measure(bench *b, fm_format f, uint32_t tokens) {
+    fm_matrix *matrices;
+    size_t each, count = cut(&f, b->pool, b->bytes, &matrices, &each);
+    size_t most = 1 + ((size_t)1 << 31) / ((size_t)f.rows * f.cols * tokens);
+    work w = {.kernels = b->kernels,
+              .matrices = matrices,
+              .count = tokens == 1 || count < most ? count : most,
+              .pool = b->pool,
+              .bytes = b->bytes,
+              .n = tokens,
+              .x = {b->x, f.cols * sizeof *b->x},
+              .y = b->y};
+    if (b->kernels->order(&f)) {
+        w.x = (fm_activations){b->prepared, b->kernels->prepared_bytes(&f)};
+        for (uint32_t t = 0; t < tokens; t++)
+            b->kernels->prepare(&f, b->x + (size_t)t * f.cols, b->prepared + t * w.x.stride);
+    }
+    for (w.threads = 1; w.threads <= THREADS; w.threads++) {
+        double best = 0, read = 0, used = (double)(each * w.count);
+        work reading = w;
+        reading.kernels = NULL;
+        for (int round = 0; round < ROUNDS; round++) {
+            if (tokens == 1) {
+                double rate = (double)b->bytes / seconds_of(&reading);
+                read = rate > read ? rate : read;
+            }
+            double rate = used / seconds_of(&w);
+            best = rate > best ? rate : best;
+        }
+        report(b, &f, tokens, w.threads, best / 1e9, read > 0 ? best / read : 0,
+               best / (double)each * f.rows * f.cols * tokens / 1e9);
+    }
+    free(matrices);
+}
+
 int main(int argc, char **argv) {
-    const fm_kernels *kernels = fm_kernels_find(argc > 1 ? argv[1] : NULL);
-    size_t bytes = (argc > 2 ? strtoul(argv[2], NULL, 0) : 768) << 20;
-    uint8_t *pool = aligned_alloc(64, bytes);
-    float *x = aligned_alloc(64, 128 * 8192 * sizeof *x), *out = aligned_alloc(64, 128 * 8192 * sizeof *x);
-    float *sums = aligned_alloc(64, 128 * 256 * sizeof *sums), *y = aligned_alloc(64, (size_t)128 * 160000 * sizeof *y);
-    if (!kernels || !pool || !x || !out || !sums || !y) {
+    uint32_t only_tokens = 0, only_bits = 0;
+    bench b = {.bytes = (size_t)768 << 20};
+    const char *table = NULL;
+    for (int i = 1, place = 0; i < argc; i++)
+        if (!strcmp(argv[i], "--json"))
+            b.json = true;
+        else if (!strcmp(argv[i], "--tokens") && i + 1 < argc)
+            only_tokens = (uint32_t)strtoul(argv[++i], NULL, 0);
+        else if (!strcmp(argv[i], "--bits") && i + 1 < argc)
+            only_bits = (uint32_t)strtoul(argv[++i], NULL, 0);
+        else if (place++ == 0)
+            table = argv[i];
+        else
+            b.bytes = strtoul(argv[i], NULL, 0) << 20;
+    b.kernels = fm_kernels_find(table);
+    b.pool = aligned_alloc(64, b.bytes);
+    b.x = aligned_alloc(64, (size_t)MOST_TOKENS * WIDEST * sizeof *b.x);
+    b.prepared = aligned_alloc(64, (size_t)MOST_TOKENS * WIDEST * 4);
+    b.y = aligned_alloc(64, (size_t)MOST_TOKENS * WIDEST * sizeof *b.y);
+    if (!b.kernels || !b.pool || !b.x || !b.prepared || !b.y) {
         fprintf(stderr, "no such table here, or no memory\n");
         return 1;
     }
     uint32_t state = 1;
-    for (size_t i = 0; i < bytes / 4; i++) { /* every pair of bytes is a number near 0.01, whatever reads it */
+    for (size_t i = 0; i < b.bytes / 4; i++) { /* every pair of bytes is a number near 0.01, whatever reads it */
         state = state * 1664525 + 1013904223;
         uint32_t value = 0x3c003c00 | (state >> 8 & 0x007f007f) | (state & 0x80008000);
-        memcpy(pool + 4 * i, &value, 4);
+        memcpy(b.pool + 4 * i, &value, 4);
     }
-    for (size_t i = 0; i < 128 * 8192; i++)
-        x[i] = (float)(i * 2654435761 % 1000) / 1000 - 0.5f;
+    for (size_t i = 0; i < (size_t)MOST_TOKENS * WIDEST; i++)
+        b.x[i] = (float)(i * 2654435761 % 1000) / 1000 - 0.5f;
 
+    for (uint32_t threads = 1; threads <= THREADS; threads++) {
+        work reading = {.pool = b.pool, .bytes = b.bytes, .threads = threads};
+        double best = 0;
+        for (int round = 0; round < ROUNDS; round++) {
+            double rate = (double)b.bytes / seconds_of(&reading);
+            best = rate > best ? rate : best;
+        }
+        report(&b, &(fm_format){.dtype = FM_F32}, 0, threads, best / 1e9, 0, 0);
+    }
     static const struct {
         uint32_t rows, cols;
-    } shapes[] = {{512, 2048}, {2048, 512}, {8192, 2048}, {151936, 2048}};
+    } shapes[] = {{512, 2048}, {2048, 512}, {8192, 2048}, {HEAD_ROWS, 2048}};
     static const fm_format formats[] = {
         {FM_AFFINE, 0, 0, 4, 64, FM_BF16}, {FM_AFFINE, 0, 0, 4, 32, FM_BF16}, {FM_AFFINE, 0, 0, 4, 128, FM_BF16},
         {FM_AFFINE, 0, 0, 2, 64, FM_BF16}, {FM_AFFINE, 0, 0, 3, 64, FM_BF16}, {FM_AFFINE, 0, 0, 5, 64, FM_BF16},
         {FM_AFFINE, 0, 0, 6, 64, FM_BF16}, {FM_AFFINE, 0, 0, 8, 64, FM_BF16}, {FM_BF16, 0, 0, 0, 0, FM_F32},
         {FM_F16, 0, 0, 0, 0, FM_F32},      {FM_F32, 0, 0, 0, 0, FM_F32}};
-    printf("table %s. One token: GB/s, and in brackets the share of plain reading in the same rounds\n", kernels->name);
-    printf("%-12s %-12s %18s %18s\n", "format", "shape", "1 thread", "2 threads");
+    static const uint32_t tokens[] = {1, 4, 16, 64, MOST_TOKENS};
     for (size_t i = 0; i < sizeof formats / sizeof *formats; i++)
-        for (size_t j = 0; j < sizeof shapes / sizeof *shapes; j++) {
-            if (j == 3 && i != 0)
-                continue;
-            fm_format f = formats[i];
-            f.rows = shapes[j].rows;
-            f.cols = shapes[j].cols;
-            fm_matrix *matrices;
-            size_t each, count = cut(&f, pool, bytes, &matrices, &each);
-            work w = {
-                .kernels = kernels, .matrices = matrices, .count = count, .pool = pool, .bytes = bytes, .n = 1, .y = y};
-            w.x = (fm_activations){x, f.cols, NULL, 0};
-            if (kernels->order(&f)) {
-                kernels->prepare(&f, x, out, sums);
-                w.x = (fm_activations){out, f.cols, sums, f.cols / f.group};
-            }
-            printf("%-12s %6ux%-5u", name_of(&f), f.rows, f.cols);
-            for (w.threads = 1; w.threads <= 2; w.threads++) {
-                double best = 0, read = 0;
-                work reading = w;
-                reading.kernels = NULL;
-                for (int round = 0; round < ROUNDS; round++) {
-                    double rate = (double)bytes / seconds_of(&reading);
-                    read = rate > read ? rate : read;
-                    rate = (double)(each * count) / seconds_of(&w);
-                    best = rate > best ? rate : best;
-                }
-                printf("   %6.2f GB/s (%3.0f%%)", best / 1e9, 100 * best / read);
-                fflush(stdout);
-            }
-            printf("\n");
-            free(matrices);
-        }
-
-    printf("\nMany tokens: GFLOP/s (2 for each weight and token)\n%-12s %-12s %4s %12s %12s\n", "format", "shape", "n",
-           "1 thread", "2 threads");
-    static const uint32_t tokens[] = {2, 4, 8, 32, 128};
-    for (size_t i = 0; i < sizeof formats / sizeof *formats; i++)
-        for (size_t j = 0; j < 3; j++)
-            for (size_t k = 0; k < 5; k++) {
-                if (j && i)
-                    continue;
+        for (size_t k = 0; k < sizeof tokens / sizeof *tokens; k++)
+            for (size_t j = 0; j < sizeof shapes / sizeof *shapes; j++) {
                 fm_format f = formats[i];
                 f.rows = shapes[j].rows;
                 f.cols = shapes[j].cols;
-                uint32_t n = tokens[k];
-                fm_matrix *matrices;
-                size_t each, count = cut(&f, pool, bytes, &matrices, &each),
-                             most = 4000 / n * 1024 * 512 / ((size_t)f.rows * f.cols);
-                work w = {
-                    .kernels = kernels, .matrices = matrices, .count = count < most ? count : most + 1, .n = n, .y = y};
-                w.x = (fm_activations){x, f.cols, NULL, 0};
-                if (kernels->order(&f)) {
-                    for (uint32_t t = 0; t < n; t++)
-                        kernels->prepare(&f, x + t * f.cols, out + t * f.cols, sums + t * (f.cols / f.group));
-                    w.x = (fm_activations){out, f.cols, sums, f.cols / f.group};
-                }
-                printf("%-12s %6ux%-5u %4u", name_of(&f), f.rows, f.cols, n);
-                for (w.threads = 1; w.threads <= 2; w.threads++) {
-                    double best = 1e300;
-                    for (int round = 0; round < ROUNDS; round++) {
-                        double seconds = seconds_of(&w);
-                        best = seconds < best ? seconds : best;
-                    }
-                    printf(" %12.1f", 2e-9 * f.rows * f.cols * n * (double)w.count / best);
-                    fflush(stdout);
-                }
-                printf("\n");
-                free(matrices);
+                bool widest = f.rows == HEAD_ROWS, common = f.bits == 4 && f.group == 64;
+                if ((widest && tokens[k] > 1) || (!common && (tokens[k] > 1 ? j > 0 : widest)))
+                    continue;
+                if ((only_tokens && tokens[k] != only_tokens) || (only_bits && f.bits != only_bits))
+                    continue;
+                measure(&b, f, tokens[k]);
             }
+    if (b.json)
+        printf("\n]\n");
     return 0;
 }

@@ -10,8 +10,9 @@ from flashmoe import _core
 
 from .fixtures import Fixture, fixtures
 
-# Of the standard deviation of the logits. The references ran in float32 too, so what is left is the order of sums.
-TOLERANCE = 1e-3
+# Of the standard deviation of the logits. The references ran in float32, the order of sums aside as here; products with
+# quantised matrices take activations in 16 bits, which leaves up to 0.0035 in the worst logit of these fixtures.
+TOLERANCE = 5e-3
 
 
 @pytest.fixture(params=fixtures(), ids=lambda f: f.name)

@@ -17,20 +17,20 @@
 
 /* Rows of activations, each `ld` floats apart, made ready once for every order that products ask for. */
 typedef struct fm_prepared {
-    const float *x; /* [n][ld] as they are */
+    const float *x; /* row t is at x + index[t] * ld, or x + t * ld without an index */
     size_t ld;
     uint32_t n, cols;
-    uint32_t ready; /* bit o: order o is in the scratch already */
+    const int32_t *index; /* [n] or NULL */
+    float *gathered;      /* [n][cols], where order 0 has the rows of an index */
+    uint32_t ready;       /* bit o: order o is in the scratch already */
 } fm_prepared;
 
 /* Sizes in floats unless said otherwise; c is the chunk, s the sweep, r = max(chunk, experts a token) rows. */
 typedef struct fm_scratch {
     float *x, *h, *y; /* [s][hidden] residual stream, its norm before the MoE, the sum of the experts */
 
-    uint32_t orders;             /* bit o: some matrix needs order o */
-    size_t prepared_ld, sums_ld; /* of one row */
-    float *prepared[FM_ORDERS];  /* [r][prepared_ld] for each order needed */
-    float *sums[FM_ORDERS];      /* [r][sums_ld] */
+    uint8_t *prepared[FM_ORDERS]; /* [r][stride] for each order needed */
+    size_t stride[FM_ORDERS];     /* bytes of the largest row; 0 for an order that no matrix needs */
 
     float *norm;                 /* [c][hidden] */
     float *delta;                /* [c][hidden] what a block adds to x */
@@ -39,7 +39,7 @@ typedef struct fm_scratch {
     float *mixed;                /* [c][max(heads head_dim, value width)] */
     float *spans;                /* partial attention: see mixer.c */
     size_t spans_of_thread;
-    float *vectors; /* [threads][vectors_of_thread] for one head's q, k and the delta rule */
+    float *vectors; /* [threads][vectors_of_thread] for one head's q and k */
     size_t vectors_of_thread;
 
     float *router;                  /* [c][experts] */
@@ -47,6 +47,7 @@ typedef struct fm_scratch {
     float *shared_scale;            /* [c] */
     float *gate, *up;               /* [r][moe_inner] */
     float *out;                     /* [r][hidden]; with n == 1 the experts' outputs by place */
+    int32_t *rows;                  /* [r] tokens of the experts' rows */
 } fm_scratch;
 
 struct fm_backend {

@@ -8,9 +8,11 @@
  *   - A result depends only on its own inputs: the value for (row, token) is the same bits whatever the range of rows,
  *     the number of tokens in the call, or the position of the token in it. Prefill therefore equals decode, and any
  *     split over threads gives the same bits.
+ *   - Products with affine matrices are computed in integers, and every table gives the same bits (kernels_quantise.h).
+ *     Other sums are in float32, and each table has its own order of additions.
  *   - Weight, scale and bias pointers have no alignment beyond one byte: they point into files as they are.
  *   - Activations and outputs are float32, aligned to 64 bytes at the first row.
- *   - No read past the last byte of a weight, scale or bias row range; of an x row, nothing past `ldx` floats. */
+ *   - No read past the last byte of a weight, scale or bias row range; of a row of x, nothing past its cols. */
 #ifndef FM_CPU_KERNELS_H
 #define FM_CPU_KERNELS_H
 
@@ -27,14 +29,11 @@ typedef struct fm_matrix {
     const uint8_t *biases;
 } fm_matrix;
 
-/* Activations made ready for products with matrices of one order (see fm_kernels.order).
- *   x    [n][ldx]    each row in the order that the kernel reads weights in
- *   sums [n][ldsums] sum of x over each group of weights, for affine formats; unused otherwise */
+/* Activations of n tokens, ready for products with matrices of one order (see fm_kernels.order): row t starts at byte
+ * t * stride. For order 0 a row is float32 [cols]; otherwise it is what `prepare` made. */
 typedef struct fm_activations {
-    const float *x;
-    size_t ldx;
-    const float *sums;
-    size_t ldsums;
+    const void *rows;
+    size_t stride; /* bytes, a multiple of 64 unless the order is 0 */
 } fm_activations;
 
 enum { FM_ATTEND_SPAN = 256 }; /* positions of one attend_span call at most */
@@ -43,12 +42,14 @@ typedef struct fm_kernels {
     const char *name; /* "c", "avx2", "avx512", "neon" */
 
     /* Which preparation x needs for products with this format: formats that return the same order and have the same
-     * cols can share one fm_activations. Order 0 is x as it is, without sums. At most FM_ORDERS different values
-     * below FM_ORDERS. */
+     * cols can share one fm_activations. 0: x as it is. Below FM_ORDERS. */
     int (*order)(const fm_format *format);
 
-    /* Prepares one row: x [cols] -> out [cols rounded up to 16], sums [cols / group]. Not called for order 0. */
-    void (*prepare)(const fm_format *format, const float *x, float *out, float *sums);
+    /* Bytes of one prepared row, for an order above 0. */
+    size_t (*prepared_bytes)(const fm_format *format);
+
+    /* Prepares one row: x [cols] -> out [prepared_bytes], aligned to 64. Not called for order 0. */
+    void (*prepare)(const fm_format *format, const float *x, void *out);
 
     /* y[t * ldy + r] = sum_c W[r, c] x[t, c] for r in [row0, row1), t in [0, n). */
     void (*matmul)(const fm_matrix *m, uint32_t row0, uint32_t row1, const fm_activations *a, uint32_t n, float *y,
@@ -64,10 +65,9 @@ typedef struct fm_kernels {
                         float *out, float *max, float *sum);
 
     /* One step of the gated delta rule for one value head (model-math: Gated DeltaNet); state [dk][dv], row-major.
-     *   S = decay * S_in;  d = beta * (v - S^T k);  S_out = S + k d^T;  o = S_out^T q.   S_in may equal S_out.
-     *   scratch [dv]. */
+     *   S = decay * S_in;  d = beta * (v - S^T k);  S_out = S + k d^T;  o = S_out^T q.   S_in may equal S_out. */
     void (*delta_step)(const float *s_in, float *s_out, uint32_t dk, uint32_t dv, const float *q, const float *k,
-                       const float *v, float decay, float beta, float *o, float *scratch);
+                       const float *v, float decay, float beta, float *o);
 
     /* out = x * rsqrt(mean(x^2) + eps) * w, [n]; out may equal x. */
     void (*rms_norm)(const float *x, const float *w, uint32_t n, float eps, float *out);
@@ -90,9 +90,6 @@ typedef struct fm_kernels {
 
     /* y += a * x, [n]. */
     void (*axpy)(float a, const float *x, float *y, uint32_t n);
-
-    /* In place softmax of x [n] in float32. */
-    void (*softmax)(float *x, uint32_t n);
 } fm_kernels;
 
 enum { FM_ORDERS = 16 };

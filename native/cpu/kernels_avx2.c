@@ -13,6 +13,8 @@
 #endif
 #include <immintrin.h>
 
+#include "kernels_convert.h"
+
 #define LANES                  8
 #define MOST_TOKENS            3
 #define DIRECT_TOKENS          2
@@ -118,128 +120,65 @@ static inline V load_numbers(fm_dtype dtype, const uint8_t *p, uint32_t count) {
                            : _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(half), 16));
 }
 
-static inline V pick_scales(V scales, const uint32_t *index) {
-    return _mm256_permutevar8x32_ps(scales, _mm256_load_si256((const __m256i *)index));
+static inline V load_floats(fm_dtype dtype, const uint8_t *p) {
+    return load_numbers(dtype, p, LANES);
 }
 
-/* ---- unpacking
- * ------------------------------------------------------------------------------------------------------- */
-
-/* Dwords whose lane i holds columns 8 i to 8 i + 7 of a chunk, or as many of them as fit: the low ones in a, and where
- * they do not all fit, the high ones in b. */
-typedef struct {
-    __m256i a, b;
-} chunk;
-
-/* The dwords at p + 0, step, 2 step, 3 step in the low half and on in the high half, for a step of 3 to 6 bytes. `at`
- * is added to each. The low half is read from p, the high half from p + high, 16 bytes each. */
-#define DWORDS(first, step)                                                                                            \
-    _mm_setr_epi8((first), (first) + 1, (first) + 2, (first) + 3, (first) + (step), (first) + (step) + 1,              \
-                  (first) + (step) + 2, (first) + (step) + 3, (first) + 2 * (step), (first) + 2 * (step) + 1,          \
-                  (first) + 2 * (step) + 2, (first) + 2 * (step) + 3, (first) + 3 * (step), (first) + 3 * (step) + 1,  \
-                  (first) + 3 * (step) + 2, (first) + 3 * (step) + 3)
-
-static inline __m256i load_halves(const uint8_t *low, const uint8_t *high) {
-    return _mm256_inserti128_si256(_mm256_castsi128_si256(_mm_loadu_si128((const __m128i *)low)),
-                                   _mm_loadu_si128((const __m128i *)high), 1);
-}
-
-static inline __m256i pick_halves(__m256i bytes, __m128i low, __m128i high) {
-    return _mm256_shuffle_epi8(bytes, _mm256_inserti128_si256(_mm256_castsi128_si256(low), high, 1));
-}
-
-#include "kernels_product.h"
+#include "kernels_float.h"
+#include "kernels_quantise.h"
 #include "kernels_vector.h"
 
-INLINE uint32_t chunk_slack(kind k) {
-    (void)k;
-    return 0;
+/* ---- words ------------------------------------------------------------------------------------------------------- */
+
+enum { WORDS = 16, WORD_TOKENS = 2, UNPACK_READS = 16 };
+typedef __m256i words;
+typedef __m256i sums;
+
+static inline words words_load(const int16_t *p) {
+    return _mm256_loadu_si256((const __m256i *)p);
+}
+static inline void words_store(int16_t *p, words x) {
+    _mm256_storeu_si256((__m256i *)p, x);
+}
+static inline sums sums_zero(void) {
+    return _mm256_setzero_si256();
+}
+static inline sums sums_add(sums s, words a, words b) {
+    return _mm256_add_epi32(s, _mm256_madd_epi16(a, b));
 }
 
-INLINE chunk chunk_load(kind k, const uint8_t *p) {
-    chunk c = {_mm256_setzero_si256(), _mm256_setzero_si256()};
-    switch (k) {
-    case W2: c.a = _mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i *)p)); break;
-    case W3: /* 24 bytes: lanes 0 to 3 are bytes 0 to 11, lanes 4 to 7 are 12 to 23, at 4 to 15 of those from 8 */
-        c.a = pick_halves(load_halves(p, p + 8), DWORDS(0, 3), /* the top byte of the last would be the 17th: unused */
-                          _mm_setr_epi8(4, 5, 6, -1, 7, 8, 9, -1, 10, 11, 12, -1, 13, 14, 15, -1));
-        break;
-    case W4: c.a = _mm256_loadu_si256((const __m256i *)p); break;
-    case W5: { /* 40 bytes: two halves of 20; the dwords of a start at 0, 5, 10, 15 and of b one further */
-        __m256i a = load_halves(p, p + 20), b = load_halves(p + 4, p + 24);
-        const __m128i low = _mm_setr_epi8(0, 1, 2, 3, 5, 6, 7, 8, 10, 11, 12, 13, 15, -1, -1, -1);
-        const __m128i last = _mm_setr_epi8(-1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, 12, 13, 14);
-        c.a = _mm256_or_si256(pick_halves(a, low, low), pick_halves(b, last, last));
-        c.b = pick_halves(b, _mm_setr_epi8(-1, -1, -1, 0, 2, 3, 4, 5, 7, 8, 9, 10, 12, 13, 14, 15),
-                          _mm_setr_epi8(-1, -1, -1, 0, 2, 3, 4, 5, 7, 8, 9, 10, 12, 13, 14, 15));
-        c.b = _mm256_or_si256(c.b,
-                              pick_halves(a, _mm_setr_epi8(1, 2, 3, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1),
-                                          _mm_setr_epi8(1, 2, 3, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1)));
-        break;
-    }
-    case W6: { /* 48 bytes: two halves of 24 */
-        __m256i a = load_halves(p, p + 24), b = load_halves(p + 8, p + 32);
-        const __m128i low = _mm_setr_epi8(0, 1, 2, 3, 6, 7, 8, 9, 12, 13, 14, 15, -1, -1, -1, -1);
-        const __m128i last = _mm_setr_epi8(-1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, 10, 11, 12, 13);
-        c.a = _mm256_or_si256(pick_halves(a, low, low), pick_halves(b, last, last));
-        const __m128i first = _mm_setr_epi8(2, 3, 4, 5, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1);
-        const __m128i high = _mm_setr_epi8(-1, -1, -1, -1, 0, 1, 2, 3, 6, 7, 8, 9, 12, 13, 14, 15);
-        c.b = _mm256_or_si256(pick_halves(a, first, first), pick_halves(b, high, high));
-        break;
-    }
-    case W8: {
-        V low = _mm256_loadu_ps((const float *)p), high = _mm256_loadu_ps((const float *)(p + 32));
-        const __m256i order = _mm256_setr_epi32(0, 1, 4, 5, 2, 3, 6, 7);
-        c.a = _mm256_permutevar8x32_epi32(_mm256_castps_si256(_mm256_shuffle_ps(low, high, 0x88)), order);
-        c.b = _mm256_permutevar8x32_epi32(_mm256_castps_si256(_mm256_shuffle_ps(low, high, 0xdd)), order);
-        break;
-    }
-    default: break;
-    }
-    return c;
+/* Each word gets the two bytes that its weight lies in; a product moves the weight to the top, a shift down again. */
+INLINE words words_unpack(int bits, const uint8_t *p) {
+#define PAIR(i)  (char)(bits * (i) / 8), (char)(bits == 8 ? -1 : bits * (i) / 8 + 1)
+#define TIMES(i) (short)(1 << (16 - bits - bits * (i) % 8))
+    const __m256i pairs =
+        _mm256_setr_epi8(PAIR(0), PAIR(1), PAIR(2), PAIR(3), PAIR(4), PAIR(5), PAIR(6), PAIR(7), PAIR(8), PAIR(9),
+                         PAIR(10), PAIR(11), PAIR(12), PAIR(13), PAIR(14), PAIR(15));
+    const __m256i times =
+        _mm256_setr_epi16(TIMES(0), TIMES(1), TIMES(2), TIMES(3), TIMES(4), TIMES(5), TIMES(6), TIMES(7), TIMES(8),
+                          TIMES(9), TIMES(10), TIMES(11), TIMES(12), TIMES(13), TIMES(14), TIMES(15));
+#undef PAIR
+#undef TIMES
+    __m256i bytes = _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)p));
+    __m256i in_pairs = _mm256_shuffle_epi8(bytes, pairs);
+    return bits == 8 ? in_pairs : _mm256_srli_epi16(_mm256_mullo_epi16(in_pairs, times), 16 - bits);
 }
 
-INLINE V chunk_part(kind k, chunk c, const uint8_t *p, int s) {
-    if (k == WF32)
-        return _mm256_loadu_ps((const float *)(p + 32 * s));
-    if (k == WF16)
-        return _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(p + 16 * s)));
-    if (k == WBF16)
-        return _mm256_castsi256_ps(
-            _mm256_slli_epi32(_mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i *)(p + 16 * s))), 16));
-    int bits = k == W8 ? 8 : k + 2;
-    __m256i q = c.a;
-    int shift = bits * s;
-    if (s >= 4 && k >= W5) { /* b starts one, two or four bytes after a */
-        q = c.b;
-        shift -= k == W5 ? 8 : k == W6 ? 16 : 32;
-    }
-    if (shift)
-        q = _mm256_srli_epi32(q, shift);
-    if (!(k == W4 && s == 7))
-        q = _mm256_and_si256(q, _mm256_set1_epi32((1 << bits) - 1));
-    return _mm256_cvtepi32_ps(q);
+static inline void add_groups(float *y, const sums *s, const float *scale, const float *bias, float step, float sum) {
+    __m256i two = _mm256_hadd_epi32(_mm256_hadd_epi32(s[0], s[1]), _mm256_hadd_epi32(s[2], s[3]));
+    __m128i four = _mm_add_epi32(_mm256_castsi256_si128(two), _mm256_extracti128_si256(two, 1));
+    __m128 scaled = _mm_mul_ps(_mm_loadu_ps(scale), _mm_set1_ps(step));
+    __m128 out = _mm_fmadd_ps(scaled, _mm_cvtepi32_ps(four), _mm_loadu_ps(y));
+    _mm_storeu_ps(y, _mm_fmadd_ps(_mm_loadu_ps(bias), _mm_set1_ps(sum), out));
 }
 
-static void prepare(const fm_format *f, const float *x, float *out, float *sums) {
-    for (uint32_t col = 0; col < f->cols; col += CHUNK) {
-        uint32_t lanes = f->cols - col < CHUNK ? (f->cols - col) / 8 : LANES;
-        for (uint32_t s = 0; s < 8; s++)
-            for (uint32_t i = 0; i < lanes; i++)
-                out[col + s * lanes + i] = x[col + 8 * i + s];
-    }
-    for (uint32_t g = 0; g < f->cols / f->group; g++) {
-        V sum = v_zero();
-        for (uint32_t c = 0; c < f->group; c += LANES)
-            sum = v_add(sum, v_loadu(x + g * f->group + c));
-        sums[g] = v_sum(sum);
-    }
-}
+#include "kernels_words.h"
 
 static const fm_kernels table = {
     .name = "avx2",
-    .order = order,
-    .prepare = prepare,
+    .order = fm_words_order,
+    .prepared_bytes = fm_words_bytes,
+    .prepare = fm_words_prepare,
     .matmul = matmul,
     .row = fm_row,
     .attend_span = attend_span,
@@ -250,7 +189,6 @@ static const fm_kernels table = {
     .gated_norm = gated_norm,
     .conv_silu = conv_silu,
     .axpy = axpy,
-    .softmax = softmax,
 };
 const fm_kernels *const fm_kernels_avx2 = &table;
 

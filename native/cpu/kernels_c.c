@@ -1,33 +1,18 @@
 /* The kernels in plain C: what the others are measured against, and what runs where no other table does.
  *
- * Every function is the formula of its declaration. Sums run over blocks of columns in order, each block in eight
- * partial sums, which a compiler can vectorise without changing a bit. */
+ * Every function is the formula of its declaration. Sums of floats run over blocks of columns in order, each block in
+ * eight partial sums, which a compiler can vectorise without changing a bit. */
 #include "kernels.h"
 
 #include "kernels_convert.h"
+#include "kernels_quantise.h"
 
 #include <math.h>
 #include <string.h>
 
-enum { BLOCK = 128 }; /* columns unpacked at a time: the largest group */
+enum { BLOCK = 128 }; /* columns of a float format unpacked at a time */
 
 /* ---- products ---------------------------------------------------------------------------------------------------- */
-
-static int c_order(const fm_format *f) {
-    if (f->dtype != FM_AFFINE)
-        return 0;
-    return f->group == 32 ? 1 : f->group == 64 ? 2 : 3; /* the sums differ, x does not */
-}
-
-static void c_prepare(const fm_format *f, const float *x, float *out, float *sums) {
-    memcpy(out, x, f->cols * sizeof *x);
-    for (uint32_t g = 0; g < f->cols / f->group; g++) {
-        float sum = 0;
-        for (uint32_t c = 0; c < f->group; c++)
-            sum += x[g * f->group + c];
-        sums[g] = sum;
-    }
-}
 
 static float dot(const float *a, const float *b, uint32_t n) {
     float partial[8] = {0};
@@ -41,29 +26,44 @@ static float dot(const float *a, const float *b, uint32_t n) {
            ((partial[2] + partial[6]) + (partial[3] + partial[7]));
 }
 
+static void float_row(const fm_matrix *m, uint32_t r, const fm_activations *a, uint32_t n, float *y, size_t ldy) {
+    const fm_format *f = &m->format;
+    const uint8_t *row = m->weight + r * fm_row_bytes(f);
+    for (uint32_t col = 0; col < f->cols; col += BLOCK) {
+        float w[BLOCK];
+        uint32_t len = f->cols - col < BLOCK ? f->cols - col : BLOCK;
+        for (uint32_t c = 0; c < len; c++)
+            w[c] = fm_load_float(f->dtype, row, col + c);
+        for (uint32_t t = 0; t < n; t++)
+            y[t * ldy + r] += dot(w, (const float *)((uintptr_t)a->rows + t * a->stride) + col, len);
+    }
+}
+
+static void affine_row(const fm_matrix *m, uint32_t r, const fm_activations *a, uint32_t n, float *y, size_t ldy) {
+    const fm_format *f = &m->format;
+    for (uint32_t g = 0; g < f->cols / f->group; g++) {
+        uint8_t w[FM_LARGEST_GROUP];
+        fm_unpack(f, m->weight + r * fm_row_bytes(f), g * f->group, f->group, w);
+        float scale = fm_load_float(f->scale_dtype, m->scales + r * fm_row_scale_bytes(f), g);
+        float bias = fm_load_float(f->scale_dtype, m->biases + r * fm_row_scale_bytes(f), g);
+        for (uint32_t t = 0; t < n; t++) {
+            fm_words x = fm_words_at(f, (const void *)((uintptr_t)a->rows + t * a->stride));
+            int32_t sum = 0;
+            for (uint32_t c = 0; c < f->group; c++)
+                sum += (int32_t)w[c] * x.q[g * f->group + c];
+            float *out = y + t * ldy + r;
+            *out = fmaf(scale * x.step[g], (float)sum, *out);
+            *out = fmaf(bias, x.sum[g], *out);
+        }
+    }
+}
+
 static void c_matmul(const fm_matrix *m, uint32_t row0, uint32_t row1, const fm_activations *a, uint32_t n, float *y,
                      size_t ldy) {
-    const fm_format *f = &m->format;
-    bool affine = f->dtype == FM_AFFINE;
-    uint32_t block = affine ? f->group : BLOCK;
     for (uint32_t r = row0; r < row1; r++) {
         for (uint32_t t = 0; t < n; t++)
             y[t * ldy + r] = 0;
-        for (uint32_t col = 0; col < f->cols; col += block) {
-            float w[BLOCK];
-            uint32_t len = f->cols - col < block ? f->cols - col : block;
-            fm_unpack(f, m->weight + r * fm_row_bytes(f), col, len, w);
-            if (affine) {
-                uint32_t g = col / block;
-                float scale = fm_load_float(f->scale_dtype, m->scales + r * fm_row_scale_bytes(f), g);
-                float bias = fm_load_float(f->scale_dtype, m->biases + r * fm_row_scale_bytes(f), g);
-                for (uint32_t t = 0; t < n; t++)
-                    y[t * ldy + r] += scale * dot(w, a->x + t * a->ldx + col, len) + bias * a->sums[t * a->ldsums + g];
-            } else {
-                for (uint32_t t = 0; t < n; t++)
-                    y[t * ldy + r] += dot(w, a->x + t * a->ldx + col, len);
-            }
-        }
+        (m->format.dtype == FM_AFFINE ? affine_row : float_row)(m, r, a, n, y, ldy);
     }
 }
 
@@ -91,22 +91,19 @@ static void c_attend_span(const float *q, uint32_t heads, const float *k, const 
 }
 
 static void c_delta_step(const float *s_in, float *s_out, uint32_t dk, uint32_t dv, const float *q, const float *k,
-                         const float *v, float decay, float beta, float *o, float *scratch) {
-    for (uint32_t j = 0; j < dv; j++)
-        scratch[j] = 0;
-    for (uint32_t i = 0; i < dk; i++)
-        for (uint32_t j = 0; j < dv; j++)
-            scratch[j] += decay * s_in[(size_t)i * dv + j] * k[i];
+                         const float *v, float decay, float beta, float *o) {
     for (uint32_t j = 0; j < dv; j++) {
-        scratch[j] = beta * (v[j] - scratch[j]);
-        o[j] = 0;
-    }
-    for (uint32_t i = 0; i < dk; i++)
-        for (uint32_t j = 0; j < dv; j++) {
-            float s = decay * s_in[(size_t)i * dv + j] + k[i] * scratch[j];
+        float read = 0, sum = 0;
+        for (uint32_t i = 0; i < dk; i++)
+            read += decay * s_in[(size_t)i * dv + j] * k[i];
+        float d = beta * (v[j] - read);
+        for (uint32_t i = 0; i < dk; i++) {
+            float s = decay * s_in[(size_t)i * dv + j] + k[i] * d;
             s_out[(size_t)i * dv + j] = s;
-            o[j] += s * q[i];
+            sum += s * q[i];
         }
+        o[j] = sum;
+    }
 }
 
 static float sigmoid(float x) {
@@ -167,22 +164,11 @@ static void c_axpy(float a, const float *x, float *y, uint32_t n) {
         y[i] += a * x[i];
 }
 
-static void c_softmax(float *x, uint32_t n) {
-    float max = -INFINITY, sum = 0;
-    for (uint32_t i = 0; i < n; i++)
-        max = x[i] > max ? x[i] : max;
-    for (uint32_t i = 0; i < n; i++) {
-        x[i] = expf(x[i] - max);
-        sum += x[i];
-    }
-    for (uint32_t i = 0; i < n; i++)
-        x[i] /= sum;
-}
-
 static const fm_kernels table = {
     .name = "c",
-    .order = c_order,
-    .prepare = c_prepare,
+    .order = fm_words_order,
+    .prepared_bytes = fm_words_bytes,
+    .prepare = fm_words_prepare,
     .matmul = c_matmul,
     .row = fm_row,
     .attend_span = c_attend_span,
@@ -193,6 +179,5 @@ static const fm_kernels table = {
     .gated_norm = c_gated_norm,
     .conv_silu = c_conv_silu,
     .axpy = c_axpy,
-    .softmax = c_softmax,
 };
 const fm_kernels *const fm_kernels_c = &table;

@@ -26,9 +26,9 @@ static bool can_run(const char *name) {
     bool avx2 = (saved & YMM) == YMM && (c & bit_AVX) && (c & bit_FMA) && (c & bit_F16C) && (b7 & bit_AVX2);
     if (!strcmp(name, "avx2"))
         return avx2;
-    /* VBMI came with Ice Lake and Zen 4; an older AVX-512 processor is served by the AVX2 table. */
+    /* VBMI and VNNI came with Ice Lake and Zen 4; an older AVX-512 processor is served by the AVX2 table. */
     return !strcmp(name, "avx512") && avx2 && (saved & ZMM) == ZMM && (b7 & bit_AVX512F) && (b7 & bit_AVX512BW) &&
-           (b7 & bit_AVX512DQ) && (b7 & bit_AVX512VL) && (c7 & bit_AVX512VBMI);
+           (b7 & bit_AVX512DQ) && (b7 & bit_AVX512VL) && (c7 & bit_AVX512VBMI) && (c7 & bit_AVX512VNNI);
 }
 #else
 static bool can_run(const char *name) {

@@ -6,6 +6,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "kernels_convert.h"
+
 #define LANES                  4
 #define MOST_TOKENS            6
 #define DIRECT_TOKENS          4
@@ -99,135 +101,61 @@ static inline V load_numbers(fm_dtype dtype, const uint8_t *p, uint32_t count) {
     return dtype == FM_F32 ? vreinterpretq_f32_u8(vld1q_u8(p)) : widen(dtype, p);
 }
 
-static inline V pick_scales(V scales, const uint32_t *index) {
-    /* Lane numbers to byte numbers: i -> 4 i, 4 i + 1, 4 i + 2, 4 i + 3. */
-    uint32x4_t bytes = vmlaq_u32(vdupq_n_u32(0x03020100), vld1q_u32(index), vdupq_n_u32(0x04040404));
-    return vreinterpretq_f32_u8(vqtbl1q_u8(vreinterpretq_u8_f32(scales), vreinterpretq_u8_u32(bytes)));
+static inline V load_floats(fm_dtype dtype, const uint8_t *p) {
+    return load_numbers(dtype, p, LANES);
 }
 
-/* ---- unpacking
- * ------------------------------------------------------------------------------------------------------- */
-
-/* Dwords whose lane i holds columns 8 i to 8 i + 7 of a chunk, or as many of them as fit: the low ones in a, and where
- * they do not all fit, the high ones in b. */
-typedef struct {
-    uint32x4_t a, b;
-} chunk;
-
-#include "kernels_product.h"
+#include "kernels_float.h"
+#include "kernels_quantise.h"
 #include "kernels_vector.h"
 
-INLINE uint32_t chunk_slack(kind k) {
-    (void)k;
-    return 0;
+/* ---- words ------------------------------------------------------------------------------------------------------- */
+
+enum { WORDS = 8, WORD_TOKENS = 4, UNPACK_READS = 8 };
+typedef int16x8_t words;
+typedef int32x4_t sums;
+
+static inline words words_load(const int16_t *p) {
+    return vld1q_s16(p);
+}
+static inline void words_store(int16_t *p, words x) {
+    vst1q_s16(p, x);
+}
+static inline sums sums_zero(void) {
+    return vdupq_n_s32(0);
+}
+static inline sums sums_add(sums s, words a, words b) {
+    return vmlal_high_s16(vmlal_s16(s, vget_low_s16(a), vget_low_s16(b)), a, b);
 }
 
-/* The four dwords that start at bytes first, first + step, ... of the 8 + 8 or 16 + 16 bytes of a chunk. */
-INLINE uint32x4_t spread(uint8x16x2_t bytes, uint32_t first, uint32_t step) {
-    uint32x4_t start = {first, first + step, first + 2 * step, first + 3 * step};
-    uint32x4_t index = vmlaq_u32(vdupq_n_u32(0x03020100), start, vdupq_n_u32(0x01010101));
-    return vreinterpretq_u32_u8(vqtbl2q_u8(bytes, vreinterpretq_u8_u32(index)));
+/* Each word gets the two bytes that its weight lies in; a shift and a mask leave the weight. */
+INLINE words words_unpack(int bits, const uint8_t *p) {
+    uint8x8_t bytes = vld1_u8(p);
+    if (bits == 8)
+        return vreinterpretq_s16_u16(vmovl_u8(bytes));
+#define PAIR(i) (uint8_t)(bits * (i) / 8), (uint8_t)(bits * (i) / 8 + 1)
+#define DOWN(i) (int16_t)(-(bits * (i) % 8))
+    const uint8x16_t pairs = {PAIR(0), PAIR(1), PAIR(2), PAIR(3), PAIR(4), PAIR(5), PAIR(6), PAIR(7)};
+    const int16x8_t down = {DOWN(0), DOWN(1), DOWN(2), DOWN(3), DOWN(4), DOWN(5), DOWN(6), DOWN(7)};
+#undef PAIR
+#undef DOWN
+    uint16x8_t in_pairs = vreinterpretq_u16_u8(vqtbl1q_u8(vcombine_u8(bytes, vdup_n_u8(0)), pairs));
+    return vreinterpretq_s16_u16(vandq_u16(vshlq_u16(in_pairs, down), vdupq_n_u16((uint16_t)((1 << bits) - 1))));
 }
 
-/* The chunk's 12, 20 or 24 bytes in two registers, none read past. */
-INLINE uint8x16x2_t load_chunk(const uint8_t *p, size_t bytes) {
-    uint8x16x2_t both = {{vdupq_n_u8(0), vdupq_n_u8(0)}};
-    if (bytes == 24) {
-        both.val[0] = vld1q_u8(p);
-        both.val[1] = vcombine_u8(vld1_u8(p + 16), vdup_n_u8(0));
-        return both;
-    }
-    uint32_t last;
-    memcpy(&last, p + bytes - 4, 4);
-    uint32x4_t end = vsetq_lane_u32(last, vdupq_n_u32(0), 0);
-    if (bytes == 12) {
-        both.val[0] = vcombine_u8(vld1_u8(p), vreinterpret_u8_u32(vget_low_u32(end)));
-    } else {
-        both.val[0] = vld1q_u8(p);
-        both.val[1] = vreinterpretq_u8_u32(end);
-    }
-    return both;
+static inline void add_groups(float *y, const sums *s, const float *scale, const float *bias, float step, float sum) {
+    int32x4_t four = vpaddq_s32(vpaddq_s32(s[0], s[1]), vpaddq_s32(s[2], s[3]));
+    float32x4_t out = vfmaq_f32(vld1q_f32(y), vmulq_n_f32(vld1q_f32(scale), step), vcvtq_f32_s32(four));
+    vst1q_f32(y, vfmaq_n_f32(out, vld1q_f32(bias), sum));
 }
 
-INLINE chunk chunk_load(kind k, const uint8_t *p) {
-    chunk c = {vdupq_n_u32(0), vdupq_n_u32(0)};
-    switch (k) {
-    case W2: c.a = vmovl_u16(vreinterpret_u16_u8(vld1_u8(p))); break;
-    case W3: c.a = spread(load_chunk(p, 12), 0, 3); break;
-    case W4: c.a = vreinterpretq_u32_u8(vld1q_u8(p)); break;
-    case W5: {
-        uint8x16x2_t bytes = load_chunk(p, 20);
-        c.a = spread(bytes, 0, 5);
-        c.b = spread(bytes, 1, 5);
-        break;
-    }
-    case W6: {
-        uint8x16x2_t bytes = load_chunk(p, 24);
-        c.a = spread(bytes, 0, 6);
-        c.b = spread(bytes, 2, 6);
-        break;
-    }
-    case W8: {
-        uint32x4_t low = vreinterpretq_u32_u8(vld1q_u8(p)), high = vreinterpretq_u32_u8(vld1q_u8(p + 16));
-        c.a = vuzp1q_u32(low, high);
-        c.b = vuzp2q_u32(low, high);
-        break;
-    }
-    default: break;
-    }
-    return c;
-}
-
-INLINE V chunk_part(kind k, chunk c, const uint8_t *p, int s) {
-    if (k == WF32)
-        return vreinterpretq_f32_u8(vld1q_u8(p + 16 * s));
-    if (k == WF16 || k == WBF16)
-        return widen(k == WF16 ? FM_F16 : FM_BF16, p + 8 * s);
-    int bits = k == W8 ? 8 : (int)k + 2, shift = bits * s;
-    uint32x4_t q = c.a;
-    if (s >= 4 && k >= W5) { /* b starts one, two or four bytes after a */
-        q = c.b;
-        shift -= k == W5 ? 8 : k == W6 ? 16 : 32;
-    }
-    if (k == W4) /* the conversion can divide by a power of two for nothing, which saves the shift: exact */
-        switch (s) {
-        case 0: return vcvtq_f32_u32(vandq_u32(q, vdupq_n_u32(15)));
-        case 1: return vcvtq_n_f32_u32(vandq_u32(q, vdupq_n_u32(15u << 4)), 4);
-        case 2: return vcvtq_n_f32_u32(vandq_u32(q, vdupq_n_u32(15u << 8)), 8);
-        case 3: return vcvtq_n_f32_u32(vandq_u32(q, vdupq_n_u32(15u << 12)), 12);
-        case 4: return vcvtq_n_f32_u32(vandq_u32(q, vdupq_n_u32(15u << 16)), 16);
-        case 5: return vcvtq_n_f32_u32(vandq_u32(q, vdupq_n_u32(15u << 20)), 20);
-        case 6: return vcvtq_n_f32_u32(vandq_u32(q, vdupq_n_u32(15u << 24)), 24);
-        default: return vcvtq_f32_u32(vshrq_n_u32(q, 28));
-        }
-    q = vshlq_u32(q, vdupq_n_s32(-shift)); /* a shift to the right by a constant, once compiled */
-    return vcvtq_f32_u32(vandq_u32(q, vdupq_n_u32((1u << bits) - 1)));
-}
-
-static void prepare(const fm_format *f, const float *x, float *out, float *sums) {
-    for (uint32_t col = 0; col < f->cols; col += CHUNK)
-        for (uint32_t s = 0; s < 8; s += 4) { /* 4 x 4 at a time */
-            const float *in = x + col + s;
-            V a = vld1q_f32(in), b = vld1q_f32(in + 8), c = vld1q_f32(in + 16), d = vld1q_f32(in + 24);
-            float32x4x2_t ab = vtrnq_f32(a, b), cd = vtrnq_f32(c, d);
-            float *to = out + col + s * LANES;
-            vst1q_f32(to, vcombine_f32(vget_low_f32(ab.val[0]), vget_low_f32(cd.val[0])));
-            vst1q_f32(to + 4, vcombine_f32(vget_low_f32(ab.val[1]), vget_low_f32(cd.val[1])));
-            vst1q_f32(to + 8, vcombine_f32(vget_high_f32(ab.val[0]), vget_high_f32(cd.val[0])));
-            vst1q_f32(to + 12, vcombine_f32(vget_high_f32(ab.val[1]), vget_high_f32(cd.val[1])));
-        }
-    for (uint32_t g = 0; g < f->cols / f->group; g++) {
-        V sum = v_zero();
-        for (uint32_t c = 0; c < f->group; c += LANES)
-            sum = v_add(sum, v_loadu(x + g * f->group + c));
-        sums[g] = v_sum(sum);
-    }
-}
+#include "kernels_words.h"
 
 static const fm_kernels table = {
     .name = "neon",
-    .order = order,
-    .prepare = prepare,
+    .order = fm_words_order,
+    .prepared_bytes = fm_words_bytes,
+    .prepare = fm_words_prepare,
     .matmul = matmul,
     .row = fm_row,
     .attend_span = attend_span,
@@ -238,7 +166,6 @@ static const fm_kernels table = {
     .gated_norm = gated_norm,
     .conv_silu = conv_silu,
     .axpy = axpy,
-    .softmax = softmax,
 };
 const fm_kernels *const fm_kernels_neon = &table;
 #else

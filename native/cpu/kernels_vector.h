@@ -120,13 +120,6 @@ static float exp_minus_max(float *x, uint32_t n, float *max) {
     return v_sum(sum);
 }
 
-static void softmax(float *x, uint32_t n) {
-    float max;
-    V sum = v_set1(exp_minus_max(x, n, &max));
-    for (uint32_t i = 0; i < n; i += LANES)
-        v_store_some(x + i, v_div(v_load_some(x + i, n - i), sum), n - i);
-}
-
 /* ---- attention
  * -------------------------------------------------------------------------------------------------------- */
 
@@ -233,8 +226,7 @@ static inline __attribute__((always_inline)) void delta_columns(int vectors, con
 }
 
 static void delta_step(const float *s_in, float *s_out, uint32_t dk, uint32_t dv, const float *q, const float *k,
-                       const float *v, float decay, float beta, float *o, float *scratch) {
-    (void)scratch; /* stays in registers */
+                       const float *v, float decay, float beta, float *o) {
     uint32_t j = 0;
     for (; j + 4 * LANES <= dv; j += 4 * LANES)
         delta_columns(4, s_in, s_out, dk, dv, j, q, k, v, decay, beta, o);

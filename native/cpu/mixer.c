@@ -223,7 +223,7 @@ static void delta_one(void *context, uint32_t head, uint32_t thread) {
     uint32_t key_width = c->linear_key_heads * dk, channels = fm_linear_channels(c);
     uint32_t key_head = head / (value_heads / c->linear_key_heads);
     size_t padded = (dk + 15) / 16 * 16;
-    float *q = s->vectors + thread * s->vectors_of_thread, *k = q + padded, *rest = k + padded;
+    float *q = s->vectors + thread * s->vectors_of_thread, *k = q + padded;
     size_t state = (size_t)head * dk * dv;
     const float *from = d->from->s + state;
     float *to = d->to->s + state;
@@ -236,7 +236,7 @@ static void delta_one(void *context, uint32_t head, uint32_t thread) {
         float decay = expf(d->layer->decay[head] * softplus(s->a[at] + d->layer->dt_bias[head]));
         float *out = s->mixed + at * dv;
         b->kernels->delta_step(from, to, dk, dv, q, k, mixed + 2 * (size_t)key_width + (size_t)head * dv, decay, beta,
-                               out, rest);
+                               out);
         b->kernels->gated_norm(out, s->z + at * dv, d->layer->linear_norm, dv, c->norm_eps, out);
     }
 }

@@ -141,16 +141,17 @@ static fm_prepared gather(fm_backend *b, const fm_expert_job *jobs, uint32_t cou
     uint32_t hidden = b->config.hidden;
     if (n == 1)
         return fm_prepare_rows(s->h, hidden, 1, hidden);
-    uint32_t rows = 0;
-    for (uint32_t j = 0; j < count; j++)
-        for (uint32_t i = 0; i < jobs[j].n; i++, rows++)
-            memcpy(s->out + (size_t)rows * hidden, s->h + (size_t)jobs[j].tokens[i] * hidden, hidden * sizeof(float));
-    return fm_prepare_rows(s->out, hidden, rows, hidden);
+    fm_prepared x = fm_prepare_rows(s->h, hidden, 0, hidden);
+    for (uint32_t j = 0; j < count; x.n += jobs[j++].n)
+        memcpy(s->rows + x.n, jobs[j].tokens, jobs[j].n * sizeof *s->rows);
+    x.index = s->rows;
+    x.gathered = s->out;
+    return x;
 }
 
 /* Where the activations of a job start: its own rows in prefill, the shared one in decode. */
 static fm_activations rows_from(fm_activations a, uint32_t row) {
-    return (fm_activations){a.x + row * a.ldx, a.ldx, a.sums ? a.sums + row * a.ldsums : NULL, a.ldsums};
+    return (fm_activations){(const uint8_t *)a.rows + row * a.stride, a.stride};
 }
 
 /* Rows [first, last) of the hidden size for every job in turn, so that sums keep the order of experts. */

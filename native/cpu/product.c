@@ -16,22 +16,26 @@ typedef struct prepare_task {
 static void prepare_one(void *context, uint32_t row, uint32_t thread) {
     (void)thread;
     const prepare_task *t = context;
-    fm_scratch *s = &t->b->scratch;
-    t->b->kernels->prepare(t->format, t->rows->x + row * t->rows->ld, s->prepared[t->order] + row * s->prepared_ld,
-                           s->sums[t->order] + row * s->sums_ld);
+    const fm_scratch *s = &t->b->scratch;
+    const float *x = t->rows->x + (t->rows->index ? (size_t)t->rows->index[row] : row) * t->rows->ld;
+    if (t->order)
+        t->b->kernels->prepare(t->format, x, s->prepared[t->order] + row * s->stride[t->order]);
+    else
+        memcpy(t->rows->gathered + (size_t)row * t->rows->cols, x, t->rows->cols * sizeof *x);
 }
 
 /* The rows in the order that this format wants, prepared at the first request. */
 fm_activations fm_prepared_for(fm_backend *b, fm_prepared *rows, const fm_format *format) {
+    const fm_scratch *s = &b->scratch;
     int order = b->kernels->order(format);
-    if (order == 0)
-        return (fm_activations){rows->x, rows->ld, NULL, 0};
-    fm_scratch *s = &b->scratch;
+    if (order == 0 && !rows->index)
+        return (fm_activations){rows->x, rows->ld * sizeof(float)};
     if (!(rows->ready & 1u << order)) {
         fm_pool_run(b->pool, rows->n, prepare_one, &(prepare_task){b, rows, format, order});
         rows->ready |= 1u << order;
     }
-    return (fm_activations){s->prepared[order], s->prepared_ld, s->sums[order], s->sums_ld};
+    return order ? (fm_activations){s->prepared[order], s->stride[order]}
+                 : (fm_activations){rows->gathered, rows->cols * sizeof(float)};
 }
 
 /* A region of several products is cut into runs of rows of about equal work. */

@@ -24,18 +24,24 @@ uint32_t fm_attention_spans(uint32_t positions) {
     return (positions + FM_ATTEND_SPAN - 1) / FM_ATTEND_SPAN;
 }
 
-static uint32_t orders_needed(const fm_table *table, const fm_kernels *kernels) {
-    uint32_t orders = 0;
+/* Makes room for the rows of one more format; order 0 is x itself. */
+static void widen(size_t *stride, const fm_kernels *kernels, const fm_format *f) {
+    int order = kernels->order(f);
+    size_t bytes = order ? kernels->prepared_bytes(f) : 0;
+    if (stride[order] < bytes)
+        stride[order] = bytes;
+}
+
+static void find_strides(size_t *stride, const fm_table *table, const fm_kernels *kernels) {
     for (int32_t l = -1; l < (int32_t)table->config.layers; l++)
         for (int role = 0; role < FM_ROLES; role++) {
             const fm_tensor *t = fm_table_tensor(table, (fm_role)role, l);
             if (t->weight.length)
-                orders |= 1u << kernels->order(&t->format);
+                widen(stride, kernels, &t->format);
         }
     for (uint32_t l = 0; l < table->config.layers; l++)
         for (int m = 0; m < FM_EXPERT_MATRICES; m++)
-            orders |= 1u << kernels->order(&table->experts[l].matrix[m]);
-    return orders & ~1u; /* order 0 is x itself */
+            widen(stride, kernels, &table->experts[l].matrix[m]);
 }
 
 uint64_t fm_scratch_layout(fm_scratch *s, const fm_table *table, const fm_plan *plan, const fm_kernels *kernels,
@@ -52,15 +58,9 @@ uint64_t fm_scratch_layout(fm_scratch *s, const fm_table *table, const fm_plan *
     s->h = carve(&m, sweep * c->hidden);
     s->y = carve(&m, sweep * c->hidden);
 
-    uint32_t widest = larger(larger(c->hidden, larger(query, value)), larger(c->moe_inner, c->shared_inner));
-    s->prepared_ld = (size_t)fm_round_up(widest, 16);
-    s->sums_ld = (size_t)fm_round_up(widest / 32 + 1, 16);
-    s->orders = orders_needed(table, kernels);
+    find_strides(s->stride, table, kernels);
     for (int o = 1; o < FM_ORDERS; o++)
-        if (s->orders & 1u << o) {
-            s->prepared[o] = carve(&m, rows * s->prepared_ld);
-            s->sums[o] = carve(&m, rows * s->sums_ld);
-        }
+        s->prepared[o] = (uint8_t *)carve(&m, rows * s->stride[o] / sizeof(float));
 
     s->norm = carve(&m, chunk * c->hidden);
     s->delta = carve(&m, chunk * c->hidden);
@@ -82,7 +82,7 @@ uint64_t fm_scratch_layout(fm_scratch *s, const fm_table *table, const fm_plan *
     s->b = carve(&linear, chunk * c->linear_value_heads);
     m.at = full.at > linear.at ? full.at : linear.at;
     s->mixed = carve(&m, chunk * larger(query, value));
-    s->vectors_of_thread = (size_t)(2 * fm_round_up(c->linear_key_dim, 16) + fm_round_up(c->linear_value_dim, 16));
+    s->vectors_of_thread = (size_t)(2 * fm_round_up(c->linear_key_dim, 16));
     s->vectors = carve(&m, plan->threads * s->vectors_of_thread);
 
     s->router = carve(&m, chunk * c->experts);
@@ -92,5 +92,6 @@ uint64_t fm_scratch_layout(fm_scratch *s, const fm_table *table, const fm_plan *
     s->gate = carve(&m, rows * c->moe_inner);
     s->up = carve(&m, rows * c->moe_inner);
     s->out = carve(&m, rows * c->hidden);
+    s->rows = (int32_t *)carve(&m, rows);
     return m.at;
 }

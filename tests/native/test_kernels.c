@@ -1,6 +1,7 @@
 /* Every kernel table that can run here against formulas in float64, and the rules of kernels.h:
  *
  *   - values, on random sizes that are odd where they may be, at weight pointers of any alignment;
+ *   - for products with affine matrices, every bit of the definition in kernels_quantise.h;
  *   - the same bits for a row and a token whatever the range of rows, the number of tokens or the alignment;
  *   - no access outside a buffer: each ends at a page that cannot be touched, what lies before it is checked, and
  *     outputs start as NaN.
@@ -260,47 +261,96 @@ static const char *format_name(const fm_format *f) {
 /* ---- products
  * -------------------------------------------------------------------------------------------------------- */
 
+/* The definition of an affine product, one token: y [rows]; error [rows] is how far quantising x may move it. */
+static void define_product(const matrix *w, const float *x, float *y, double *error) {
+    const fm_format *f = &w->m.format;
+    for (uint32_t r = 0; r < f->rows; r++)
+        y[r] = 0, error[r] = 0;
+    for (uint32_t g = 0; g < f->cols / f->group; g++) {
+        int32_t q[128], total = 0;
+        float m = 0;
+        for (uint32_t c = 0; c < f->group; c++)
+            m = fmaxf(m, fabsf(x[g * f->group + c]));
+        float factor = 32639 / m, step = m / 32639;
+        for (uint32_t c = 0; c < f->group; c++) {
+            volatile float scaled = x[g * f->group + c] * factor;
+            q[c] = m < 0x1p-100f ? 0 : (int32_t)rintf(scaled);
+            total += q[c];
+        }
+        if (m < 0x1p-100f)
+            step = 0;
+        for (uint32_t r = 0; r < f->rows; r++) {
+            int64_t sum = 0;
+            for (uint32_t c = 0; c < f->group; c++)
+                sum += q[c] * (int64_t)quantised(w->m.weight + r * w->row_bytes, f->bits, g * f->group + c);
+            size_t i = r * (size_t)(f->cols / f->group) + g;
+            volatile float scaled = (float)stored(f->scale_dtype, w->m.scales, i) * step;
+            volatile float bias_sum = step * (float)total;
+            y[r] = fmaf(scaled, (float)sum, y[r]);
+            y[r] = fmaf((float)stored(f->scale_dtype, w->m.biases, i), bias_sum, y[r]);
+            for (uint32_t c = 0; c < f->group; c++)
+                error[r] += fabs(w->w[(size_t)r * f->cols + g * f->group + c]) * m / 65000;
+        }
+    }
+}
+
 static void check_product(fm_format f, uint32_t n, uint64_t case_seed) {
     start(case_seed, "matmul %s, rows %u, cols %u, n %u", format_name(&f), f.rows, f.cols, n);
     matrix w = matrix_new(f, random_in(0, 3));
-    uint32_t groups = f.dtype == FM_AFFINE ? f.cols / f.group : 0;
-    size_t ldx = (f.cols + 15) / 16 * 16 + 16 * random_in(0, 1), ldsums = groups + random_in(0, 3);
-    float *raw = floats(n * ldx), *x = raw, *sums = NULL;
+    bool affine = f.dtype == FM_AFFINE;
+    size_t ldx = f.cols + random_in(0, 3);
+    float *raw = floats(n * ldx);
     for (uint32_t t = 0; t < n; t++)
         random_floats(raw + t * ldx, f.cols);
-    int order = kernels->order(&f);
-    if (order < 0 || order >= FM_ORDERS)
-        fail("order %d is out of range", order);
-    if (order) {
-        x = floats(n * ldx);
-        sums = guarded(n * ldsums * sizeof(float), 4);
-        for (uint32_t t = 0; t < n; t++) {
-            float *one = floats(f.cols);
-            memcpy(one, raw + t * ldx, f.cols * sizeof(float));
-            kernels->prepare(&f, one, x + t * ldx, sums + t * ldsums);
-            if (buffer_count > 40)
-                break; /* many tokens: one guard each is too much */
+    for (uint32_t g = 0; affine && g < f.cols / f.group; g++) /* groups of zeros, of nearly nothing, and of huge ones */
+        if (random_in(0, 9) == 0) {
+            static const float sizes[] = {0, 1e-38f, 0x1p-100f, 1e-20f, 1e15f};
+            float size = sizes[random_in(0, 4)];
+            for (uint32_t c = g * f.group; c < (g + 1) * f.group; c++)
+                raw[(size_t)random_in(0, n - 1) * ldx + c] *= size;
         }
-        for (uint32_t t = 0; t < n; t++)
-            kernels->prepare(&f, raw + t * ldx, x + t * ldx, sums + t * ldsums);
+    int order = kernels->order(&f);
+    if (order < 0 || order >= FM_ORDERS || affine != (order > 0))
+        fail("order %d is out of range", order);
+    size_t bytes = affine ? kernels->prepared_bytes(&f) : ldx * sizeof *raw, stride = bytes;
+    if (affine) {
+        if (bytes % 64)
+            fail("%zu bytes of a prepared row", bytes);
+        stride += 64 * random_in(0, 1);
     }
-    fm_activations a = {x, ldx, sums, ldsums};
+    /* The last row ends at the guard. */
+    uint8_t *x = affine ? guarded((n - 1) * stride + bytes, 64) : (uint8_t *)raw;
+    for (uint32_t t = 0; affine && t < n; t++) {
+        float *one = raw + t * ldx;
+        if (buffer_count < 40) /* many tokens: one guard each is too much */
+            one = memcpy(guarded(f.cols * sizeof *one, 4), one, f.cols * sizeof *one);
+        kernels->prepare(&f, one, x + t * stride);
+    }
+    fm_activations a = {x, stride};
 
     size_t ldy = f.rows + random_in(0, 3);
     float *y = floats(n * ldy);
+    float *defined = malloc(f.rows * sizeof *defined);
+    double *error = calloc(f.rows, sizeof *error);
     kernels->matmul(&w.m, 0, f.rows, &a, n, y, ldy);
     for (uint32_t t = 0; t < n; t++) {
+        if (affine)
+            define_product(&w, raw + t * ldx, defined, error);
         for (uint32_t r = 0; r < f.rows; r++) {
             double want = 0, size = 0;
             for (uint32_t c = 0; c < f.cols; c++) {
                 want += w.w[(size_t)r * f.cols + c] * raw[t * ldx + c];
                 size += w.parts[(size_t)r * f.cols + c] * fabs(raw[t * ldx + c]);
             }
-            near("y", t * ldy + r, y[t * ldy + r], want, 1e-6 * size + 1e-30);
+            near("y", t * ldy + r, y[t * ldy + r], want, 1e-6 * size + 1.01 * error[r] + 1e-30);
+            if (affine)
+                same("y as defined", t * ldy + r, y[t * ldy + r], defined[r]);
         }
         for (size_t r = f.rows; r < ldy; r++)
             untouched("y", t * ldy + r, y[t * ldy + r]);
     }
+    free(defined);
+    free(error);
 
     /* The same bits from any range of rows and tokens, and from weights that lie elsewhere. */
     float *part = floats(n * ldy);
@@ -319,7 +369,7 @@ static void check_product(fm_format f, uint32_t n, uint64_t case_seed) {
         const uint8_t *weight = trial & 1 ? moved.m.weight : w.m.weight;
         fm_matrix m = w.m;
         m.weight = weight;
-        fm_activations some = {x + t0 * ldx, ldx, sums ? sums + t0 * ldsums : NULL, ldsums};
+        fm_activations some = {x + t0 * stride, stride};
         memset(part, 0xff, n * ldy * sizeof *part);
         kernels->matmul(&m, r0, r1, &some, tn, part, ldy);
         for (uint32_t t = 0; t < n; t++)
@@ -334,12 +384,12 @@ static void check_product(fm_format f, uint32_t n, uint64_t case_seed) {
     fm_matrix cut = w.m;
     cut.format.rows = rows;
     cut.weight = memcpy(guarded(rows * w.row_bytes, 1), w.m.weight, rows * w.row_bytes);
-    if (groups) {
+    if (affine) {
         cut.scales = memcpy(guarded(rows * w.scale_bytes, 1), w.m.scales, rows * w.scale_bytes);
         cut.biases = memcpy(guarded(rows * w.scale_bytes, 1), w.m.biases, rows * w.scale_bytes);
     }
     for (uint32_t t = 0; t < n; t++) {
-        fm_activations some = {x + t * ldx, ldx, sums ? sums + t * ldsums : NULL, ldsums};
+        fm_activations some = {x + t * stride, stride};
         kernels->matmul(&cut, 0, rows, &some, 1, part, ldy);
         for (uint32_t r = 0; r < rows; r++)
             same("y of one token", t * ldy + r, part[r], y[t * ldy + r]);
@@ -353,6 +403,27 @@ static void check_product(fm_format f, uint32_t n, uint64_t case_seed) {
             near("row", i, out[c], w.w[i], f.dtype == FM_AFFINE ? 1.2e-7 * w.parts[i] : 0);
         }
     }
+    matrix_free(&w);
+    release_all();
+}
+
+/* A group with a value that is no number makes its token's results NaN, and no other's. */
+static void check_infinite(uint64_t base) {
+    start(base, "infinite and NaN");
+    fm_format f = {.dtype = FM_AFFINE, .bits = 4, .group = 64, .scale_dtype = FM_BF16, .rows = 5, .cols = 192};
+    matrix w = matrix_new(f, 0);
+    size_t stride = kernels->prepared_bytes(&f);
+    uint8_t *x = guarded(3 * stride, 64);
+    float *raw = floats(f.cols), *y = floats(15);
+    for (int t = 0; t < 3; t++) {
+        random_floats(raw, f.cols);
+        raw[70] = t == 0 ? NAN : t == 1 ? -INFINITY : 1;
+        kernels->prepare(&f, raw, x + (size_t)t * stride);
+    }
+    kernels->matmul(&w.m, 0, 5, &(fm_activations){x, stride}, 3, y, 5);
+    for (size_t i = 0; i < 15; i++)
+        if (isnan(y[i]) != (i < 10))
+            fail("y[%zu] is %.9g", i, y[i]);
     matrix_free(&w);
     release_all();
 }
@@ -384,6 +455,16 @@ static void check_products(uint64_t base) {
                 f.cols = f.dtype == FM_AFFINE ? f.group * random_in(1, 2560 / f.group) : random_in(300, 2500);
             check_product(f, n, random_bits());
         }
+
+    for (uint32_t i = 0; i < 18; i++) /* enough rows and tokens for every kind of tile */
+        check_product((fm_format){.dtype = FM_AFFINE,
+                                  .bits = widths[i % 6],
+                                  .group = 32u << i / 6,
+                                  .scale_dtype = FM_BF16,
+                                  .rows = 77,
+                                  .cols = 128 * random_in(1, 20)},
+                      random_in(100, 140), base + i);
+    check_infinite(base);
 
     start(base, "row, every f16 number");
     uint8_t *all = guarded(65536 * 2, 1);
@@ -471,12 +552,12 @@ static void check_delta(uint32_t dk, uint32_t dv, float decay, float beta, uint6
     start(case_seed, "delta_step dk %u, dv %u, decay %g, beta %g", dk, dv, decay, beta);
     size_t size = (size_t)dk * dv;
     float *in = floats(size), *out = floats(size), *q = guarded(dk * 4, 4), *k = guarded(dk * 4, 4);
-    float *v = floats(dv), *o = floats(dv), *scratch = floats(dv);
+    float *v = floats(dv), *o = floats(dv);
     random_floats(in, size);
     random_floats(q, dk);
     random_floats(k, dk);
     random_floats(v, dv);
-    kernels->delta_step(in, out, dk, dv, q, k, v, decay, beta, o, scratch);
+    kernels->delta_step(in, out, dk, dv, q, k, v, decay, beta, o);
     for (uint32_t j = 0; j < dv; j++) {
         double read = 0, read_size = 0, want = 0, want_size = 0;
         for (uint32_t i = 0; i < dk; i++) {
@@ -495,7 +576,7 @@ static void check_delta(uint32_t dk, uint32_t dv, float decay, float beta, uint6
         near("o", j, o[j], want, want_size);
     }
     float *o_again = floats(dv);
-    kernels->delta_step(in, in, dk, dv, q, k, v, decay, beta, o_again, scratch); /* in place */
+    kernels->delta_step(in, in, dk, dv, q, k, v, decay, beta, o_again); /* in place */
     for (size_t i = 0; i < size; i++)
         same("state in place", i, in[i], out[i]);
     for (uint32_t j = 0; j < dv; j++)
@@ -578,18 +659,6 @@ static void check_elementwise(uint32_t n, uint64_t case_seed) {
     kernels->axpy(w[0], z, out, n);
     for (uint32_t i = 0; i < n; i++)
         near("axpy", i, out[i], x[i] + (double)w[0] * z[i], ulps(fabs(x[i]) + fabs((double)w[0] * z[i]), 2));
-
-    memcpy(out, z, n * sizeof *z);
-    kernels->softmax(out, n);
-    double largest = -INFINITY, sum = 0;
-    for (uint32_t i = 0; i < n; i++)
-        largest = z[i] > largest ? z[i] : largest;
-    for (uint32_t i = 0; i < n; i++)
-        sum += exp(z[i] - largest);
-    for (uint32_t i = 0; i < n; i++) {
-        double want = exp(z[i] - largest) / sum;
-        near("softmax", i, out[i], want, ulps(want, 8) + 0x1p-23 * fabs(z[i] - largest) * want);
-    }
     release_all();
 
     start(case_seed, "norms in place n %u", n);
@@ -628,11 +697,6 @@ static void check_extremes(uint64_t base) {
     kernels->sigmoid_mul(up, gate, COUNT);
     for (int i = 0; i < COUNT; i++)
         near("sigmoid", (size_t)i, up[i], sigmoid(values[i]), ulps(sigmoid(values[i]), 6));
-    memcpy(out, values, sizeof values);
-    out[3] = -INFINITY;
-    kernels->softmax(out, COUNT);
-    for (int i = 0; i < COUNT; i++)
-        near("softmax", (size_t)i, out[i], i == COUNT - 2, 0);
     kernels->silu_mul(gate, gate, 0, out); /* nothing to do is fine */
     release_all();
 }
