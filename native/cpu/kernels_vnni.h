@@ -50,6 +50,12 @@ static affine affine_of(const fm_matrix *m, uint32_t row1) {
     return a;
 }
 
+/* vpdpbusd in place. From the intrinsic, gcc 12 makes two copies and a store of every sum. */
+INLINE __m512i add_products(__m512i sum, __m512i w, __m512i x) {
+    __asm__("vpdpbusd %2, %1, %0" : "+v"(sum) : "v"(w), "v"(x));
+    return sum;
+}
+
 /* ---- x ----------------------------------------------------------------------------------------------------------- */
 
 static size_t affine_prepared_bytes(const fm_format *f) {
@@ -285,11 +291,11 @@ INLINE void direct_16(int bits, const affine *a, uint32_t row, affine_row x, flo
                 v[r] = _mm512_setzero_si512();
                 UNROLL
                 for (int j = 0; j < parts; j++)
-                    v[r] = _mm512_dpbusd_epi32(v[r], part_of(bits, chunk, j), high[j]);
+                    v[r] = add_products(v[r], part_of(bits, chunk, j), high[j]);
                 v[r] = _mm512_slli_epi32(v[r], 8);
                 UNROLL
                 for (int j = 0; j < parts; j++)
-                    v[r] = _mm512_dpbusd_epi32(v[r], part_of(bits, chunk, j), low[j]);
+                    v[r] = add_products(v[r], part_of(bits, chunk, j), low[j]);
             }
             if (bits == 2 && groups_of_chunk == 8) {
                 __m512i both[2];
@@ -381,8 +387,8 @@ INLINE void tile_group(int tokens, const affine *a, const __m512i (*w)[2], const
                     int four;
                     memcpy(&four, at, sizeof four);
                     __m512i b = _mm512_set1_epi32(four);
-                    acc[t][0] = _mm512_dpbusd_epi32(acc[t][0], low, b);
-                    acc[t][1] = _mm512_dpbusd_epi32(acc[t][1], high, b);
+                    acc[t][0] = add_products(acc[t][0], low, b);
+                    acc[t][1] = add_products(acc[t][1], high, b);
                 }
             }
         }
