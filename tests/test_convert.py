@@ -19,10 +19,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from flashmoe import convert as module
 from flashmoe.checkpoints import open_checkpoint
 from flashmoe.checkpoints.safetensors import open_folder
-from flashmoe.convert import MANIFEST_NAME, convert
+from flashmoe.convert import MANIFEST_NAME, convert, shards
 from flashmoe.errors import Cancelled, CheckpointError, ConversionError, ReadError, UsageError
 from flashmoe.spec import ModelSpec
 from flashmoe.verify import verify
@@ -148,7 +147,7 @@ def test_progress_and_cancel(tmp_path: Path) -> None:
         open_checkpoint(tmp_path / "b.partial")
     calls.clear()
     convert(source, tmp_path / "b", shard_bytes=SMALL, progress=lambda *call: calls.append(call))
-    assert calls[0][0] > 10_000  # the first call counts a finished shard
+    assert next(done for done, _, _ in calls if done) > 10_000  # the first count is of a finished shard
     convert(source, tmp_path / "c", shard_bytes=SMALL)
     assert contents(tmp_path / "b") == contents(tmp_path / "c")
 
@@ -233,7 +232,8 @@ def test_weights_that_are_not_finite(tmp_path: Path) -> None:
 
 RUN = """
 import sys
-from flashmoe.convert import convert
+from flashmoe.convert import convert, shards
+shards._RECORD_BYTES = 5000
 convert(sys.argv[1], sys.argv[2], bits=4, experts=2, shard_bytes=int(sys.argv[3]))
 """
 
@@ -275,6 +275,37 @@ def test_killed_at_any_moment(tmp_path: Path) -> None:
     assert verify(target).ok
 
 
+@pytest.mark.parametrize("damage", ["none", "truncated", "missing", "nonsense"])
+def test_a_shard_goes_on_where_it_was(damage: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = fixture("mlx-4bit-g64").folder
+    monkeypatch.setattr(shards, "_RECORD_BYTES", 20_000)
+    convert(source, tmp_path / "want", experts=2)
+    total = (tmp_path / "want" / "model.safetensors").stat().st_size
+    with pytest.raises(Cancelled):
+        convert(source, tmp_path / "out", experts=2, progress=lambda done, all_, name: done > all_ // 2)
+    state = tmp_path / "out.partial" / "flashmoe-conversion.json"
+    begun = tmp_path / "out.partial" / ".model.safetensors.tmp"
+    assert json.loads(state.read_text())["begun"]["modules"] > 0
+    if damage == "truncated":
+        os.truncate(begun, 1000)
+    elif damage == "missing":
+        begun.unlink()
+    elif damage == "nonsense":
+        state.write_text(json.dumps(json.loads(state.read_text()) | {"begun": {"shard": 7, "modules": "all"}}))
+    written = 0
+    real = os.pwrite
+
+    def pwrite(fd: int, data: Any, offset: int) -> int:
+        nonlocal written
+        written += len(data)
+        return real(fd, data, offset)
+
+    monkeypatch.setattr("os.pwrite", pwrite)
+    convert(source, tmp_path / "out", experts=2)
+    assert contents(tmp_path / "out") == contents(tmp_path / "want")
+    assert written < 0.7 * total if damage == "none" else written > 0.9 * total
+
+
 @pytest.mark.parametrize("step", ["rename", "unlink"])
 def test_killed_at_the_very_end(step: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Between the last file and the rename, and between the rename and the removal of the state."""
@@ -285,7 +316,7 @@ def test_killed_at_the_very_end(step: str, tmp_path: Path, monkeypatch: pytest.M
             os.rename(partial, target)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(module, "_publish", killed)
+    monkeypatch.setattr("flashmoe.convert.publish", killed)
     with pytest.raises(KeyboardInterrupt):
         convert(source, tmp_path / "out")
     assert (tmp_path / "out").exists() == (step == "unlink")
@@ -321,7 +352,7 @@ def test_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         return real(fd, data, offset)
 
-    monkeypatch.setattr(module.os, "pwrite", pwrite)
+    monkeypatch.setattr("os.pwrite", pwrite)
     with pytest.raises(ConversionError, match="disk is full"):
         convert(source, tmp_path / "out", shard_bytes=SMALL)
     assert not (tmp_path / "out").exists()
@@ -336,7 +367,7 @@ def test_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_no_room_is_told_before_the_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     usage = shutil.disk_usage(tmp_path)
-    monkeypatch.setattr(module.shutil, "disk_usage", lambda _: usage._replace(free=1000))
+    monkeypatch.setattr("shutil.disk_usage", lambda _: usage._replace(free=1000))
     with pytest.raises(ConversionError, match="free"):
         convert(fixture("mlx-4bit-g64").folder, tmp_path / "out")
     assert not list(tmp_path.rglob("*.safetensors"))
@@ -355,14 +386,14 @@ def test_file_size_limit(tmp_path: Path) -> None:
 def test_short_source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     source = tmp_path / "source"
     shutil.copytree(fixture("hf-all-full-bf16").folder, source)
-    real = module.open_checkpoint
+    real = open_checkpoint
 
     def then_truncated(path: Path) -> ModelSpec:
         spec = real(path)
         os.truncate(spec.files[0], 50_000)
         return spec
 
-    monkeypatch.setattr(module, "open_checkpoint", then_truncated)
+    monkeypatch.setattr("flashmoe.convert.open_checkpoint", then_truncated)
     with pytest.raises(ReadError, match="ends at byte"):
         convert(source, tmp_path / "out")
 
