@@ -34,7 +34,8 @@ with model.session() as session:
     middle = peak()
     for token in range(50):
         session.eval([token])
-print(json.dumps({"taken": peak() - before, "later": peak() - middle, "used": model.plan.used}))
+print(json.dumps({"taken": peak() - before, "later": peak() - middle, "used": model.plan.used,
+    "resident": model.plan.resident}))
 """
 
 
@@ -52,7 +53,8 @@ def test_the_process_stays_within_the_budget(memory: int) -> None:
     got = measured(resolve("demo"), memory)
     # Besides the model: the Python objects of the specification and of the calls, thread stacks, the extension's code.
     assert got["taken"] <= min(memory, got["used"]) + 8 * MIB, got
-    assert got["later"] < MIB // 2, "memory grew while generating"
+    # A cache for all experts is touched as they are read; a smaller one is full by now.
+    assert got["resident"] or got["later"] < MIB // 2, "memory grew while generating"
 
 
 def test_the_plan_adds_up_and_the_smallest_budget_works() -> None:

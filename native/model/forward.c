@@ -17,6 +17,9 @@
 
 /* Experts of one backend call: enough that small jobs share a parallel region. */
 enum { BATCH = 32 };
+/* Experts of the next layer that are queued for reading before its router has spoken: more than a disk reads during a
+ * mixer. */
+enum { GUESSES = 4 };
 /* Progress is reported at most this often, in seconds. */
 #define REPORT_EVERY 0.05
 
@@ -182,6 +185,25 @@ static fm_status experts_of_block(fm_call *call, uint32_t layer, uint32_t n, uin
     return FM_OK;
 }
 
+/* Decode: what the next layer's router says of this layer's output is mostly what it will say after that layer's mixer.
+ * So its best guesses are read meanwhile, when the disk would have nothing to do; the request drops those that it does
+ * not name. */
+static void guess(fm_model *m, uint32_t layer) {
+    fm_routing *r = &m->routing;
+    uint32_t k = m->plan.experts_per_token;
+    m->ops->route(m->backend, layer, 1, r->ids, r->weights);
+    for (uint32_t i = 0; i < k; i++) { /* the heaviest first */
+        uint32_t at = i;
+        for (; at > 0 && r->weights[i] > r->token_weights[at - 1]; at--) {
+            r->token_weights[at] = r->token_weights[at - 1];
+            r->distinct[at] = r->distinct[at - 1];
+        }
+        r->token_weights[at] = r->weights[i];
+        r->distinct[at] = r->ids[i];
+    }
+    fm_experts_prefetch(m->experts, layer, r->distinct, k, GUESSES);
+}
+
 static fm_status moe(fm_call *call, uint32_t layer, uint32_t n, fm_error *err) {
     fm_model *m = call->model;
     fm_routing *r = &m->routing;
@@ -196,7 +218,7 @@ static fm_status moe(fm_call *call, uint32_t layer, uint32_t n, fm_error *err) {
     uint32_t distinct = n == 1 ? k : group_by_expert(r, c->experts, n, k);
     fm_experts_chosen(m->experts, layer, r->ids, n, k);
     call->shared += n * k - distinct;
-    fm_experts_request(m->experts, layer, n == 1 ? r->ids : r->distinct, distinct);
+    uint32_t missed = fm_experts_request(m->experts, layer, n == 1 ? r->ids : r->distinct, distinct);
     m->ops->shared(m->backend, layer, n); /* while misses are read */
     fm_status status = n == 1 ? experts_of_token(m, layer, err) : experts_of_block(call, layer, n, distinct, err);
     fm_experts_finish(m->experts);
@@ -206,6 +228,8 @@ static fm_status moe(fm_call *call, uint32_t layer, uint32_t n, fm_error *err) {
     /* A long block will want nearly every expert of the next layer too: keep the disk busy during its mixer. */
     if (distinct > c->experts / 4 * 3 && layer + 1 < c->layers)
         fm_experts_prefetch(m->experts, layer + 1, r->all, c->experts, c->experts);
+    if (n == 1 && missed && layer + 1 < c->layers)
+        guess(m, layer + 1);
     return FM_OK;
 }
 

@@ -251,7 +251,24 @@ static void read_done(void *context, const fm_read *read, fm_status status, cons
 /* ---- requests ------------------------------------------------------------------------------------------------------
  */
 
-void fm_experts_request(fm_experts *src, uint32_t layer, const int32_t *ids, uint32_t n) {
+/* Reads of guesses that nobody wants and that have not begun make way. */
+static void drop_unwanted(fm_experts *src) {
+    uint32_t kept = 0;
+    for (uint32_t q = 0; q < src->queue_count; q++) {
+        int32_t i = src->queue[(src->queue_first + q) % src->slots_made];
+        slot *s = &src->slots[i];
+        if (s->pins || !s->early || s->next_part) {
+            src->queue[(src->queue_first + kept++) % src->slots_made] = i;
+            continue;
+        }
+        src->reading--;
+        forget(src, i);
+        offer(src, i);
+    }
+    src->queue_count = kept;
+}
+
+uint32_t fm_experts_request(fm_experts *src, uint32_t layer, const int32_t *ids, uint32_t n) {
     pthread_mutex_lock(&src->lock);
     struct request *r = &src->request;
     assert(!r->active && n <= src->o.experts);
@@ -267,22 +284,27 @@ void fm_experts_request(fm_experts *src, uint32_t layer, const int32_t *ids, uin
     for (uint32_t i = 0; i < n; i++)
         r->slot[i] = NONE;
     end_ahead(src);
+    uint64_t hits = src->stats.hits;
     /* Pin what is here before a miss of the same request can evict it, but leave a window to read through: what is here
      * beyond that goes last. */
     uint32_t pins = n <= src->o.slots ? n : src->o.slots > window(src) ? src->o.slots - window(src) : 0;
     for (uint32_t i = 0; i < n; i++) {
         int32_t index = *where(src, layer, ids[i]);
-        if (index == NONE || src->slots[index].state != READY)
+        if (index == NONE)
             continue;
         if (pins) {
             bind(src, i, index);
             pins--;
-        } else {
+        } else if (src->slots[index].state == READY) {
             fm_policy_offer(src->policy, index, FM_SCORE_AHEAD);
         }
     }
+    if (n <= window(src))
+        drop_unwanted(src);
     bind_more(src);
+    uint32_t missed = n - (uint32_t)(src->stats.hits - hits);
     pthread_mutex_unlock(&src->lock);
+    return missed;
 }
 
 static bool ready(const fm_experts *src, uint32_t i) {

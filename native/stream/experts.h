@@ -47,8 +47,9 @@ void fm_experts_free(fm_experts *src);
 /* Evicts or grows to `slots`, at most as many as it was made with. Only between requests. */
 void fm_experts_resize(fm_experts *src, uint32_t slots);
 
-/* ids: distinct. Copied. */
-void fm_experts_request(fm_experts *src, uint32_t layer, const int32_t *ids, uint32_t n);
+/* ids: distinct. Copied. Guesses of a prefetch that are not among them and not being read make way. Returns how many
+ * were not cached: read now, or by a prefetch. */
+uint32_t fm_experts_request(fm_experts *src, uint32_t layer, const int32_t *ids, uint32_t n);
 /* which: an index into the ids of the request, or FM_ANY for one not yet acquired. got: the index of the one in *view.
  * wait false: returns FM_OK with *got = -1 when none is ready. */
 fm_status fm_experts_acquire(fm_experts *src, int32_t which, bool wait, int32_t *got, fm_expert_view *view,
