@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
+from threading import RLock
 from types import SimpleNamespace
 from typing import Any
 
@@ -123,6 +124,7 @@ class FakeSession:
     def __init__(self, model: FakeModel, past: Sequence[int] = ()) -> None:
         self.model, self.tokens, self.closed = model, list(past), False
         self.cancelled = False
+        self._lock, self._native = RLock(), self  # its state is nothing but its tokens
         self._stats = Stats(PhaseStats(), PhaseStats())
         model.sessions.append(self)
 
@@ -163,6 +165,16 @@ class FakeSession:
     def fork(self) -> FakeSession:
         return FakeSession(self.model, self.tokens)
 
+    @property
+    def context(self) -> int:
+        return self.model.context
+
+    def state(self, position: int) -> list[memoryview]:
+        return [memoryview(bytearray(8))]
+
+    def restore(self, ids: Sequence[int]) -> None:
+        self.tokens = [int(token) for token in ids]
+
     def cancel(self) -> None:
         self.cancelled = True
 
@@ -177,6 +189,7 @@ class FakeSession:
 
 
 class FakePlan:
+    budget, sweep = 1 << 22, 128
     used, cache_slots, experts_in_model, experts_per_token, kernels = 1 << 20, 8, 64, 4, "fake"
 
     def __init__(self, context: int) -> None:
@@ -217,11 +230,15 @@ class FakeModel:
             tokenizer_file=self.path,
             config=self.config,
         )
+        self.fingerprint = "0" * 64
         self.sessions: list[FakeSession] = []
         self.evaluated: list[int] = []  # tokens of each eval
         self._start = self.tokenizer.control_id("<|im_start|>")
         self._end = self.tokenizer.control_id("<|im_end|>")
         self._opening = self.tokenizer.encode("<|im_start|>assistant\n", special=True)
+
+    def reserve(self, owner: object, size: int) -> None:
+        pass
 
     def session(self) -> FakeSession:
         return FakeSession(self)

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from flashmoe.chat import Chat, Event, FinishEvent, ReasoningEvent, TextEvent, ToolCallEvent, chat
+from flashmoe.chat import Chat, Event, FinishEvent, Prompt, ReasoningEvent, TextEvent, ToolCallEvent, chat
 from flashmoe.errors import MemoryBudgetError, ReadError, TemplateError, UsageError
+from flashmoe.generate import Usage
 from flashmoe.sampling import Sampling
 
 from .fake_model import FakeModel, FakeSession
@@ -74,12 +75,70 @@ def test_tool_calls() -> None:
     answer = chat(model, USER, TOOLS)
     text, call, finish = joined(answer)
     assert text == "Let me see."
-    assert call == ToolCallEvent("call_0", "get_weather", {"city": "Oslo", "days": 2}, call.raw)
+    assert call == ToolCallEvent("", "get_weather", {"city": "Oslo", "days": 2}, call.raw)
     assert finish.reason == "tool_calls"
     assert answer.message["content"] == "Let me see."
     assert answer.message["tool_calls"] == [
-        {"id": "call_0", "type": "function", "function": {"name": "get_weather", "arguments": call.arguments}}
+        {"id": call.id, "type": "function", "function": {"name": "get_weather", "arguments": call.arguments}}
     ]
+
+
+def test_a_parser_serves_whoever_drives_generation() -> None:
+    model = FakeModel([])
+    prompt = Prompt(model, USER, TOOLS, thinking=True)
+    assert prompt.opens_thought
+    parser = prompt.parser()
+    events = [*parser.feed("hm</think>\n\nLet"), *parser.feed(" me see.\n" + CALL), *parser.finish("stop", Usage())]
+    *parts, finish = joined(events)
+    assert parts[:2] == ["hm", "Let me see."]
+    assert parts[2].arguments == {"city": "Oslo", "days": 2}
+    assert finish.reason == "tool_calls"
+    assert parser.message["reasoning_content"] == "hm"
+
+
+@pytest.mark.parametrize("budget", [0, 1, 3])
+def test_a_thought_ends_when_its_budget_is_spent(budget: int) -> None:
+    thought = "I am well, thank you. " * 5
+    model = FakeModel([f"<think>\n{thought}\n</think>\n\nOslo"])
+    answer = chat(model, USER, thinking=True, reasoning_budget=budget, max_tokens=40)
+    *parts, _ = joined(answer)
+    said = model.tokenizer.decode(answer.generation.ids, special=True)
+    reasoning, closed, _ = said.partition("\n</think>\n\n")
+    assert closed
+    assert len(model.tokenizer.encode(reasoning)) == budget
+    assert answer.message.get("reasoning_content", "") == reasoning.strip() == (parts[0] if budget else "")
+    full = chat(model, USER, thinking=True, reasoning_budget=1000)
+    assert joined(full)[:-1] == [thought.strip(), "Oslo"]
+    with pytest.raises(UsageError, match="reasoning_budget"):
+        chat(model, USER, reasoning_budget=-1)
+
+
+def test_a_thought_that_the_model_opens_itself_counts() -> None:
+    model = FakeModel(["<think>\nI am well, thank you.\n</think>\n\nOslo"])
+    answer = chat(model, USER, reasoning_budget=2, max_tokens=20)
+    list(answer)
+    assert "</think>" in model.tokenizer.decode(answer.generation.ids[:6], special=True)
+    plain = FakeModel(["thank you"])
+    assert text_of(chat(plain, USER, reasoning_budget=2)) == "thank you"
+
+
+def test_tool_choice_makes_calls_well_formed() -> None:
+    broken = "<tool_call>\n{\\name\\: 1}\n</tool_call>"
+    now = {"name": "now", "parameters": {"type": "object", "properties": {}, "additionalProperties": False}}
+    call, finish = chat(FakeModel([broken]), USER, [*TOOLS, now], tool_choice="now")
+    assert (call.name, call.error, finish.reason) == ("now", "", "tool_calls")
+    with pytest.raises(UsageError, match="no tool named launch"):
+        chat(FakeModel([broken]), USER, TOOLS, tool_choice="launch")
+
+
+def test_the_preamble_is_what_other_conversations_share() -> None:
+    model = FakeModel([])
+    system = [{"role": "system", "content": "You are a helpful assistant."}]
+    one, two = (Prompt(model, [*system, {"role": "user", "content": text}], TOOLS) for text in ("Hello", "Hi there"))
+    assert one.preamble == two.preamble > 20
+    assert one.ids[: one.preamble] == two.ids[: one.preamble]
+    assert model.tokenizer.decode(one.ids[: one.preamble], special=True).endswith("<|im_end|>\n<|im_start|>")
+    assert Prompt(model, USER).preamble == 0
 
 
 def test_a_broken_call_is_an_event_and_stays_in_the_message() -> None:
@@ -128,7 +187,7 @@ def test_a_conversation_evaluates_what_is_new() -> None:
             "<|im_end|>\n<|im_start|>user\nWhat is the city?<|im_end|>\n<|im_start|>assistant\n", special=True
         )
         assert prefill(model) == [len(new)]
-        assert events[-1].usage.reused_tokens == events[-1].usage.prompt_tokens - len(new)
+        assert events[-1].usage.cached_tokens == events[-1].usage.prompt_tokens - len(new)
         assert text_of(talk.send("How are you?")) == "well"
         assert len(model.sessions) == 1
     assert [message["role"] for message in talk.messages] == ["system"] + ["user", "assistant"] * 3
@@ -245,10 +304,11 @@ def test_a_turn_without_an_answer_is_taken_back(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_no_memory_for_a_snapshot(monkeypatch: pytest.MonkeyPatch) -> None:
-    def fork(self: FakeSession) -> FakeSession:
-        raise MemoryBudgetError("no room")
+    def reserve(self: FakeModel, owner: object, size: int) -> None:
+        if size:
+            raise MemoryBudgetError("no room")
 
-    monkeypatch.setattr(FakeSession, "fork", fork)
+    monkeypatch.setattr(FakeModel, "reserve", reserve)
     model = FakeModel(["<think>\nhm\n</think>\n\nthank you", "<think>\nso\n</think>\n\nOslo"])
     with Chat(model, thinking=True) as talk:
         assert text_of(talk.send("Hello")) == "thank you"

@@ -51,7 +51,7 @@ def test_usage() -> None:
     generation = run(model)
     list(generation)
     usage = generation.usage
-    assert (usage.prompt_tokens, usage.reused_tokens) == (len(prompt_of(model)), 0)
+    assert (usage.prompt_tokens, usage.cached_tokens) == (len(prompt_of(model)), 0)
     assert usage.completion_tokens == len(generation.ids)
     evaluated = usage.prompt_tokens + usage.completion_tokens - 1
     assert (usage.expert_hits, usage.expert_misses, usage.bytes_read) == (
@@ -122,7 +122,7 @@ def test_a_session_that_holds_part_of_the_prompt() -> None:
     session.eval(prompt[:5])
     model.evaluated.clear()
     generation = run(model, session=session)
-    assert generation.usage.reused_tokens == 5
+    assert generation.usage.cached_tokens == 5
     assert "".join(token.text for token in generation) == "thank you"
     assert model.evaluated[0] == len(prompt) - 5
     assert session.tokens == prompt + generation.ids[:-1]

@@ -196,9 +196,13 @@ fm_status fm_model_open(const fm_spec *spec, const fm_options *options, fm_progr
 /* Closes the model; its sessions must be closed before. NULL is allowed. */
 void fm_model_close(fm_model *model);
 const fm_plan *fm_model_plan(const fm_model *model);
+/* Sets how much of the budget the caller itself uses, say for saved states: the expert cache gives up that much.
+ * FM_OVER_BUDGET when there is no room for it; what was reserved before then stays. */
+fm_status fm_model_reserve(fm_model *model, uint64_t bytes, fm_error *err);
 /* "direct" (O_DIRECT or F_NOCACHE) or "buffered": how the expert files are read, as found when they were opened. */
 const char *fm_model_reader(const fm_model *model);
-/* How many more sessions the budget holds at the plan's context, with the expert cache at its least. Never waits. */
+/* How many more sessions the budget holds at the plan's context, with the expert cache at its least and nothing
+ * reserved. Never waits. */
 uint32_t fm_model_room(const fm_model *model);
 
 /* ---- session ----------------------------------------------------------------------------------------------------- */

@@ -33,6 +33,7 @@ struct fm_model {
     fm_routing routing;
     fm_stretch *stretches; /* [plan.sweep] of the step under way */
     bool direct;
+    uint64_t reserved;    /* bytes of the budget that the caller uses */
     atomic_uint sessions; /* changes under the lock; read by fm_model_room without it */
     pthread_mutex_t lock; /* held by the one call that uses the backend, the cache, the routing or the stretches */
 

@@ -24,7 +24,7 @@ uint32_t fm_model_room(const fm_model *m) {
 static fm_status share_memory(fm_model *m, uint32_t sessions, fm_error *err) {
     const fm_plan *p = &m->plan;
     uint64_t session = fm_plan_session_bytes(p);
-    uint64_t fixed = fixed_bytes(p) + session * (sessions ? sessions : 1);
+    uint64_t fixed = fixed_bytes(p) + m->reserved + session * (sessions ? sessions : 1);
     uint64_t slots = p->budget > fixed ? (p->budget - fixed) / p->slot : 0;
     uint32_t least = fm_plan_least_slots(p, m->table);
     if (slots < least)
@@ -64,6 +64,21 @@ void fm_model_unlock(fm_model *m) {
         pthread_mutex_unlock(&m->closing_lock);
         more = more && pthread_mutex_trylock(&m->lock) == 0;
     }
+}
+
+fm_status fm_model_reserve(fm_model *m, uint64_t bytes, fm_error *err) {
+    pthread_mutex_lock(&m->lock);
+    fm_model_free_closed(m); /* what is closed makes room */
+    uint64_t before = m->reserved;
+    m->reserved = bytes;
+    fm_status status = share_memory(m, m->sessions, NULL);
+    if (status != FM_OK) {
+        m->reserved = before;
+        fm_fail(err, status, "the memory budget of %.1f MiB has no room for another %.1f MiB beside %u open sessions",
+                (double)m->plan.budget / 1048576, (double)(bytes - before) / 1048576, m->sessions);
+    }
+    fm_model_unlock(m);
+    return status;
 }
 
 /* fm_session_new under the lock. */

@@ -475,6 +475,17 @@ PYBIND11_MODULE(_core, m) {
     py::class_<Model>(m, "Model")
         .def(py::init<py::handle, const py::dict &, py::object>(), "spec"_a, "options"_a, "progress"_a = py::none())
         .def("plan", [](const Model &self) { return plan_dict(*fm_model_plan(self.model.get())); })
+        .def("reserve",
+             [](const Model &self, uint64_t bytes) {
+                 fm_error err{};
+                 fm_status status;
+                 {
+                     py::gil_scoped_release release;
+                     status = fm_model_reserve(self.model.get(), bytes, &err);
+                 }
+                 if (status != FM_OK)
+                     raise(err);
+             })
         .def("reader", [](const Model &self) { return std::string(fm_model_reader(self.model.get())); })
         .def("room", [](const Model &self) { return fm_model_room(self.model.get()); })
         .def("session", &Session::make)

@@ -1,78 +1,50 @@
 """Conversations: messages in, events out.
 
 `chat` answers one conversation. `Chat` holds one that goes on: it keeps the session, so that each turn
-evaluates only what is new. A session cannot be rewound (the recurrent state forgets), so where a template
-drops the reasoning of past turns from the prompt, `Chat` also keeps a fork from before the answer and goes on
-from there.
+evaluates only what is new. A session cannot be rewound (the recurrent state forgets), so where the next prompt
+does not continue the last answer, because the template drops the reasoning of past turns or the answer is asked
+for anew, it goes on from the longest beginning that a `PrefixStore` has kept.
 """
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
-from weakref import WeakKeyDictionary
+from typing import TYPE_CHECKING, Any
 
 from .errors import UsageError
-from .generate import Generation, Usage
-from .text.template import ChatTemplate, Message
-from .text.toolcalls import AnswerParser, Part, Reasoning, Text
+from .events import Event, EventParser, FinishEvent, ReasoningEvent, TextEvent, ToolCallEvent
+from .generate import Generation
+from .prefix import PrefixStore
+from .prompt import Prompt, Tool, tool_schemas
+from .sampling import Sampling
+from .text.template import Message
 
 if TYPE_CHECKING:
     from .model import Model
-    from .sampling import Sampling
     from .session import Progress, Session
-    from .text.tokenizer import Pieces
+    from .structured import TokenConstraint
 
-
-@dataclass(frozen=True)
-class TextEvent:
-    """More of the answer."""
-
-    text: str
-
-
-@dataclass(frozen=True)
-class ReasoningEvent:
-    """More of what the model thinks before it answers (`<think>`)."""
-
-    text: str
-
-
-@dataclass(frozen=True)
-class ToolCallEvent:
-    """The model calls a tool.
-
-    raw: as the model wrote it. error: why the call cannot be carried out, "" if it can.
-    """
-
-    id: str
-    name: str
-    arguments: dict[str, Any] = field(hash=False)
-    raw: str
-    error: str = ""
-
-
-@dataclass(frozen=True)
-class FinishEvent:
-    """The last event. reason: "tool_calls" when the model waits for results, else as in `Generation`."""
-
-    reason: Literal["stop", "length", "cancelled", "tool_calls"]
-    usage: Usage
-
-
-Event = TextEvent | ReasoningEvent | ToolCallEvent | FinishEvent
+__all__ = [
+    "Answer",
+    "Chat",
+    "Event",
+    "EventParser",
+    "FinishEvent",
+    "Prompt",
+    "ReasoningEvent",
+    "TextEvent",
+    "ToolCallEvent",
+    "chat",
+]
 
 
 class Answer(Iterator[Event], AbstractContextManager["Answer"]):
     """A running answer to a conversation: an iterator of events; see `chat`."""
 
-    def __init__(self, generation: Generation, parser: AnswerParser) -> None:
+    def __init__(self, generation: Generation, parser: EventParser) -> None:
         self.generation = generation
         self._parser = parser
-        self._text = self._reasoning = ""
-        self._calls: list[ToolCallEvent] = []
         self._events = self._run()
 
     def __next__(self) -> Event:
@@ -91,59 +63,27 @@ class Answer(Iterator[Event], AbstractContextManager["Answer"]):
 
     @property
     def message(self) -> dict[str, Any]:
-        """The assistant's message so far, ready to be appended to the conversation.
-
-        Calls that cannot be carried out stay in the text, where the model sees what it wrote.
-        """
-        broken = [f"<tool_call>\n{call.raw}\n</tool_call>" for call in self._calls if call.error]
-        message: dict[str, Any] = {
-            "role": "assistant",
-            "content": "\n".join([self._text, *broken]).lstrip("\n"),
-        }
-        if not broken:
-            message["content"] = self._text
-        if self._reasoning:
-            message["reasoning_content"] = self._reasoning
-        calls = [
-            {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
-            for call in self._calls
-            if not call.error
-        ]
-        if calls:
-            message["tool_calls"] = calls
-        return message
+        """The assistant's message so far, ready to be appended to the conversation."""
+        return self._parser.message
 
     def _run(self) -> Iterator[Event]:
         for token in self.generation:
-            for part in self._parser.push(token.text) if token.text else ():
-                yield self._event(part)
-        for part in self._parser.finish():
-            yield self._event(part)
-        reason = self.generation.finish_reason or "cancelled"
-        called = reason == "stop" and self._calls
-        yield FinishEvent("tool_calls" if called else reason, self.generation.usage)
-
-    def _event(self, part: Part) -> Event:
-        if isinstance(part, Text):
-            self._text += part.text
-            return TextEvent(part.text)
-        if isinstance(part, Reasoning):
-            self._reasoning += part.text
-            return ReasoningEvent(part.text)
-        call = ToolCallEvent(f"call_{len(self._calls)}", part.name, part.arguments, part.raw, part.error)
-        self._calls.append(call)
-        return call
+            yield from self._parser.feed(token.text)
+        yield from self._parser.finish(self.generation.finish_reason, self.generation.usage)
 
 
 def chat(
     model: Model,
     messages: Iterable[Message],
-    tools: Iterable[Mapping[str, Any]] | None = None,
+    tools: Iterable[Tool] | None = None,
     *,
     session: Session | None = None,
     sampling: Sampling | None = None,
     max_tokens: int | None = None,
     thinking: bool | None = None,
+    reasoning_budget: int | None = None,
+    constraint: TokenConstraint | None = None,
+    tool_choice: str | None = None,
     progress: Progress | None = None,
 ) -> Answer:
     """Answers a conversation: an iterator of TextEvent, ReasoningEvent, ToolCallEvent and, at last,
@@ -155,16 +95,42 @@ def chat(
 
     messages: as in the OpenAI API, with the roles system, user, assistant and tool. Control tokens in them
     are text.
-    tools: schemas as in the OpenAI API; the model's calls come as events, carrying them out is the caller's
-    part.
+    tools: schemas as in the OpenAI API, or Python functions; the model's calls come as events, carrying them
+    out is the caller's part.
     session: one whose tokens the conversation begins with; only the rest is evaluated. `Chat` looks after
     that. sampling, max_tokens, progress: as in `generate`.
     thinking: whether the model should reason first, where its template knows `enable_thinking`.
+    reasoning_budget: tokens after which a thought is ended.
+    constraint: a form that the answer, past a thought, must have (`flashmoe.structured.Constraint`).
+    tool_choice: None leaves calls unconstrained; "auto" makes them well formed and typed by the schemas,
+    "required" allows nothing else, and a tool's name demands a call of it.
 
     Raises TemplateError, UsageError, and while it runs ContextFullError and ReadError.
     """
-    prompt = _Prompt(model, messages, _tools(tools), thinking)
-    return prompt.answer(prompt.ids(session), session, sampling, max_tokens, progress)
+    prompt = Prompt(model, messages, tools, thinking)
+    sampling = constrained(model, prompt, sampling, constraint, tool_choice, reasoning_budget)
+    ids = prompt.ids if session is None else prompt.continuing(session.tokens)
+    return Answer(Generation(model, ids, max_tokens, sampling, session, progress), prompt.parser())
+
+
+def constrained(
+    model: Model,
+    prompt: Prompt,
+    sampling: Sampling | None,
+    constraint: TokenConstraint | None,
+    tool_choice: str | None,
+    reasoning_budget: int | None,
+) -> Sampling:
+    """The sampling with all that is asked of the form of an answer to this prompt."""
+    from .structured import Constraint
+
+    sampling = Sampling.recommended(model.path) if sampling is None else sampling
+    form = constraint or sampling.constraint
+    if tool_choice is not None:
+        if form is not None:
+            raise UsageError("give a constraint or a tool_choice, not both: an answer has one form")
+        form = Constraint.tool_calls(prompt.tools or (), model.tokenizer, tool_choice, form=prompt.call_form)
+    return sampling.with_(constraint=prompt.constraint(form, reasoning_budget))
 
 
 class Chat(AbstractContextManager["Chat"]):
@@ -178,37 +144,45 @@ class Chat(AbstractContextManager["Chat"]):
 
     messages: the conversation so far; may be changed between turns. A turn that brought no answer, because it
     failed or was cancelled before the first word, leaves no trace.
+    written: tokens before the last answer. With `messages`, all that is needed to go on in another run.
+    store: where states are kept, to be shared with other conversations and later runs; the end of each answer is
+    put there too. None for a small one of its own.
+    The other options are those of `chat`, and may be changed between turns.
     """
 
     def __init__(
         self,
         model: Model,
         system: str | None = None,
-        tools: Iterable[Mapping[str, Any]] | None = None,
+        tools: Iterable[Tool] | None = None,
         *,
         sampling: Sampling | None = None,
         max_tokens: int | None = None,
         thinking: bool | None = None,
+        reasoning_budget: int | None = None,
+        tool_choice: str | None = None,
+        store: PrefixStore | None = None,
     ) -> None:
         self.model = model
-        self.tools = _tools(tools)
+        self.tools = tool_schemas(tools)
         self.sampling, self.max_tokens, self.thinking = sampling, max_tokens, thinking
+        self.reasoning_budget, self.tool_choice = reasoning_budget, tool_choice
         self.messages: list[dict[str, Any]] = []
         if system:
             self.messages.append({"role": "system", "content": system})
+        self._shared = store is not None
+        self._store = store or PrefixStore(model)
         self._session: Session | None = None  # at the end of the last answer
-        self._snapshot: Session | None = None  # before it, where the next prompt may have to begin
         self._answer: Answer | None = None
-        self._written = 0  # where the last answer begins in the session
+        self.written: int | None = None
 
     def send(self, *messages: str | Message, progress: Progress | None = None) -> Generator[Event]:
         """Streams the answer to further messages (a string is the user's); all are kept when it ends."""
         added = [{"role": "user", "content": m} if isinstance(m, str) else dict(m) for m in messages]
         if not added:
             raise UsageError("there is nothing to send; give a text or a message")
-        return self._turn(
-            _Prompt(self.model, [*self.messages, *added], self.tools, self.thinking), added, progress
-        )
+        prompt = Prompt(self.model, [*self.messages, *added], self.tools, self.thinking)
+        return self._turn(prompt, added, progress)
 
     def cancel(self) -> None:
         """Ends the running answer soon, from any thread or a signal handler; what was said is kept."""
@@ -222,130 +196,50 @@ class Chat(AbstractContextManager["Chat"]):
 
     def close(self) -> None:
         """Gives the memory of the conversation's state back; the messages stay."""
-        for session in (self._session, self._snapshot):
-            if session is not None:
-                session.close()
-        self._session = self._snapshot = None
+        if self._session is not None:
+            self._session.close()
+            self._session = None
+        if not self._shared:
+            self._store.clear()
 
     def __exit__(self, *args: object) -> None:
         self.close()
 
-    def _turn(
-        self, prompt: _Prompt, added: list[dict[str, Any]], progress: Progress | None
-    ) -> Generator[Event]:
+    def _turn(self, prompt: Prompt, added: list[dict[str, Any]], progress: Progress | None) -> Generator[Event]:
         answer = None
         try:
-            ids = self._resume(prompt)
-            self._written = len(ids)
-            snapshot_at = prompt.snapshot_at(ids)
-            answer = self._answer = prompt.answer(
-                ids, self._session, self.sampling, self.max_tokens, progress, snapshot_at
+            sampling = constrained(
+                self.model, prompt, self.sampling, None, self.tool_choice, self.reasoning_budget
             )
+            ids, session = self._resume(prompt)
+            self.written = len(ids)
+            points = self._store.points(prompt, ids, session.position)
+            answer = self._answer = Answer(
+                Generation(
+                    self.model, ids, self.max_tokens, sampling, session, progress,
+                    keep_at=points, keep=self._store.put,
+                ),
+                prompt.parser(),
+            )  # fmt: skip
             yield from answer
         finally:
             self._answer = None
             if answer is not None:
                 answer.close()
-                self._keep(answer.generation.snapshot)
                 if answer.message != {"role": "assistant", "content": ""}:
                     self.messages += [*added, answer.message]
+                    if self._shared and self._session is not None:
+                        self._store.put(self._session)
 
-    def _keep(self, snapshot: Session | None) -> None:
-        if snapshot is not None:
-            if self._snapshot is not None:
-                self._snapshot.close()
-            self._snapshot = snapshot
-
-    def _resume(self, prompt: _Prompt) -> list[int]:
-        """Chooses the session that the prompt continues; returns the prompt's ids."""
+    def _resume(self, prompt: Prompt) -> tuple[list[int], Session]:
+        """The prompt's ids, and the session that they continue."""
         if self._session is not None:
-            ids = prompt.ids(self._session, self._written)
-            if _continues(self._session, ids):
-                return ids
+            ids = prompt.continuing(self._session.tokens, self.written)
+            past = self._session.tokens
+            if len(past) < len(ids) and ids[: len(past)] == past:
+                return ids, self._session
             self._session.close()
             self._session = None
-        if self._snapshot is not None:
-            ids = prompt.ids(self._snapshot)
-            if _continues(self._snapshot, ids):
-                self._session, self._snapshot = self._snapshot, None
-                return ids
-        self.close()
-        self._session = self.model.session()
-        return prompt.ids(None)
-
-
-class _Prompt:
-    """A conversation as the model's template writes it."""
-
-    def __init__(
-        self,
-        model: Model,
-        messages: Iterable[Message],
-        tools: list[dict[str, Any]] | None,
-        thinking: bool | None,
-    ) -> None:
-        self._model, self._messages, self._tools = model, list(messages), tools
-        self._options = {} if thinking is None else {"enable_thinking": thinking}
-        self._pieces = self._render(add_generation_prompt=True)
-
-    def _render(self, add_generation_prompt: bool) -> Pieces:
-        return _template(self._model).prompt(
-            self._messages, self._tools, add_generation_prompt=add_generation_prompt, **self._options
-        )
-
-    def ids(self, session: Session | None, written: int | None = None) -> list[int]:
-        """Spelt as the session has it, as far as they agree; from `written` on the model chose its tokens."""
-        past = session.tokens if session is not None else []
-        return self._model.tokenizer.continue_prompt(self._pieces, past, written)
-
-    def thinks(self, ids: Sequence[int]) -> bool:
-        """Whether the prompt opens a thought for the model to go on with."""
-        return self._model.tokenizer.decode(ids[-8:], special=True).rstrip().endswith("<think>")
-
-    def snapshot_at(self, ids: list[int]) -> int | None:
-        """How much of the prompt the next one will begin with, where templates drop the reasoning of past
-        turns (or the empty one that stands for none); None where the answer itself will be continued."""
-        tokenizer = self._model.tokenizer
-        history = tokenizer.continue_prompt(self._render(add_generation_prompt=False), ids)
-        opening = tokenizer.decode(ids[len(history) :], special=True)
-        return len(history) if history == ids[: len(history)] and "<think>" in opening else None
-
-    def answer(
-        self,
-        ids: list[int],
-        session: Session | None,
-        sampling: Sampling | None,
-        max_tokens: int | None,
-        progress: Progress | None,
-        snapshot_at: int | None = None,
-    ) -> Answer:
-        generation = Generation(self._model, ids, max_tokens, sampling, session, progress, snapshot_at)
-        return Answer(generation, AnswerParser(self._tools, self.thinks(ids)))
-
-
-_templates: WeakKeyDictionary[Model, ChatTemplate] = WeakKeyDictionary()
-
-
-def _template(model: Model) -> ChatTemplate:
-    if model not in _templates:
-        _templates[model] = ChatTemplate(model.spec.chat_template, model.tokenizer, model.spec.special_tokens)
-    return _templates[model]
-
-
-def _continues(session: Session, ids: Sequence[int]) -> bool:
-    past = session.tokens
-    return len(past) < len(ids) and list(ids[: len(past)]) == past
-
-
-def _tools(tools: Iterable[Mapping[str, Any]] | None) -> list[dict[str, Any]] | None:
-    """Tools in the shape of the OpenAI API; a bare function schema is wrapped."""
-    out = []
-    for tool in tools or ():
-        function = tool.get("function", tool) if isinstance(tool, Mapping) else None
-        if not isinstance(function, Mapping) or not isinstance(function.get("name"), str):
-            raise UsageError(
-                'a tool should be {"type": "function", "function": {"name": …, "parameters": {…}}}, '
-                f"not {str(tool)[:80]}"
-            )
-        out.append(dict(tool) if "function" in tool else {"type": "function", "function": dict(tool)})
-    return out or None
+        ids = self._store.spell(prompt, self.written)
+        self._session, _ = self._store.take(ids)
+        return ids, self._session

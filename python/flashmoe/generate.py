@@ -8,12 +8,12 @@ wasted, and the session then holds the prompt and all tokens but the last.
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Iterator, Sequence
-from contextlib import AbstractContextManager, suppress
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from .errors import Cancelled, ContextFullError, MemoryBudgetError, UsageError
+from .errors import Cancelled, ContextFullError, UsageError
 from .sampling import Sampler, Sampling
 from .text.detokenize import Detokenizer
 from .text.stops import StopFilter
@@ -21,6 +21,7 @@ from .text.stops import StopFilter
 if TYPE_CHECKING:
     from .model import Model
     from .session import Progress, Session, Stats
+    from .structured import TokenConstraint
 
 FinishReason = Literal["stop", "length", "cancelled"]
 
@@ -44,7 +45,7 @@ class Usage:
     """What an answer took. Seconds are wall time since the prompt was begun."""
 
     prompt_tokens: int = 0
-    reused_tokens: int = 0  # of the prompt, already in the session
+    cached_tokens: int = 0  # of the prompt, whose state was there already
     completion_tokens: int = 0
     seconds: float = 0.0
     seconds_to_first_token: float = 0.0
@@ -83,7 +84,9 @@ class Generation(Iterator[Token], AbstractContextManager["Generation"]):
         sampling: Sampling | None = None,
         session: Session | None = None,
         progress: Progress | None = None,
-        snapshot_at: int | None = None,
+        constraint: TokenConstraint | None = None,
+        keep_at: Sequence[int] = (),
+        keep: Callable[[Session], object] | None = None,
     ) -> None:
         if max_tokens is not None and (not isinstance(max_tokens, int) or max_tokens < 1):
             raise UsageError(f"max_tokens should be a whole number of at least 1, not {max_tokens!r}")
@@ -97,6 +100,7 @@ class Generation(Iterator[Token], AbstractContextManager["Generation"]):
         if not self.prompt:
             raise UsageError("the prompt is empty; give at least one token")
         self.sampling = Sampling.recommended(model.path) if sampling is None else sampling
+        self.sampling = self.sampling.with_(constraint=constraint)
         if bare and self.sampling.stop:
             raise UsageError("stop strings need a tokenizer, and the checkpoint has no tokenizer.json")
         self.sampler = Sampler(self.sampling, self.prompt)
@@ -104,10 +108,9 @@ class Generation(Iterator[Token], AbstractContextManager["Generation"]):
         self.text = ""
         self.finish_reason: FinishReason | None = None
         self._model, self._session, self._max_tokens = model, session, max_tokens
-        self._reused = _reused(session, self.prompt)
+        self._reused = self._known = _reused(session, self.prompt)  # known: where the running call began
         self._progress = progress
-        self._snapshot_at = snapshot_at
-        self.snapshot: Session | None = None
+        self._keep_at, self._keep = keep_at, keep
         self._cancelled = False
         self._start = self._first = self._end = 0.0
         self._before: Stats | None = None
@@ -148,7 +151,7 @@ class Generation(Iterator[Token], AbstractContextManager["Generation"]):
                 )
         return Usage(
             prompt_tokens=len(self.prompt),
-            reused_tokens=self._reused,
+            cached_tokens=self._reused,
             completion_tokens=len(self.ids),
             seconds=end - self._start if self._start else 0.0,
             seconds_to_first_token=self._first - self._start if self._first else 0.0,
@@ -183,7 +186,7 @@ class Generation(Iterator[Token], AbstractContextManager["Generation"]):
             id, logprob = self.sampler.sample(logits)
             self._first = self._first or time.perf_counter()
             text = "" if id in self._eos_ids else stops.push(stream.push(id))
-            if id in self._eos_ids or stops.stopped:
+            if id in self._eos_ids or stops.stopped or self.sampler.done:
                 self.finish_reason = "stop"
             elif len(self.ids) + 1 == self._max_tokens or session.position >= context:
                 self.finish_reason = "length"
@@ -200,16 +203,21 @@ class Generation(Iterator[Token], AbstractContextManager["Generation"]):
         raise Cancelled("the answer was cancelled")
 
     def _rest_of_prompt(self, session: Session) -> list[int]:
-        """What of the prompt is left to evaluate, once the snapshot is taken."""
-        if self._snapshot_at is not None and self._reused < self._snapshot_at < len(self.prompt):
-            session.prefill(self.prompt[self._reused : self._snapshot_at], progress=self._report)
-            with suppress(MemoryBudgetError):  # it saves time later, and is not worth failing for
-                self.snapshot = session.fork()
-            return self.prompt[self._snapshot_at :]
-        return self.prompt[self._reused :]
+        """What of the prompt is left to evaluate after the last point at which the state is kept."""
+        keep = self._keep
+        for point in sorted(self._keep_at) if keep is not None else ():
+            self._known = session.position
+            if keep is not None and self._known < point < len(self.prompt):
+                session.prefill(self.prompt[self._known : point], progress=self._report)
+                keep(session)
+        self._known = session.position
+        return self.prompt[self._known :]
 
     def _report(self, done: int, total: int) -> bool:
-        return self._cancelled or bool(self._progress and self._progress(done, total))
+        if self._progress is None or self._first:
+            return self._cancelled
+        done, total = done + self._known - self._reused, len(self.prompt) - self._reused
+        return bool(self._progress(done, total)) or self._cancelled
 
 
 def generate(
@@ -219,7 +227,9 @@ def generate(
     sampling: Sampling | None = None,
     session: Session | None = None,
     progress: Progress | None = None,
-    snapshot_at: int | None = None,
+    constraint: TokenConstraint | None = None,
+    keep_at: Sequence[int] = (),
+    keep: Callable[[Session], object] | None = None,
 ) -> Generation:
     """Continues a text or token ids: an iterator of `Token(id, text, logprob)`.
 
@@ -234,13 +244,13 @@ def generate(
     sampling: None for what the checkpoint recommends.
     session: one whose tokens the prompt begins with; only the rest is evaluated. None for one of its own.
     progress: called with (done, total) tokens of the prompt; a true return cancels.
-    snapshot_at: after so many tokens of the prompt the session is forked, to begin other timelines with; the
-    fork is
-        `generation.snapshot` (None where memory does not allow it), and closing it is the caller's part.
+    constraint: a form that the answer must have; the same as in `sampling`.
+    keep_at, keep: `keep(session)` is called when the session holds so many tokens of the prompt, to put its state
+        aside for other timelines (`PrefixStore.put`).
 
     Raises UsageError, and while it runs ContextFullError (the prompt does not fit) and ReadError.
     """
-    return Generation(model, prompt, max_tokens, sampling, session, progress, snapshot_at)
+    return Generation(model, prompt, max_tokens, sampling, session, progress, constraint, keep_at, keep)
 
 
 def _reused(session: Session | None, prompt: Sequence[int]) -> int:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import numpy.typing as npt
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 
 BACKENDS = ("auto", "cpu")
 READERS = ("auto", "direct", "buffered")
+_SAMPLES, _SAMPLE = 64, 4096  # pieces of a file, and bytes of a piece, that the fingerprint looks at
 
 
 def open_spec(model: str | Path) -> ModelSpec:
@@ -137,6 +140,8 @@ class Model:
         self._native = _core.Model(self.spec, options, progress)
         self.plan = _plan(self.spec, self._native.plan())
         self.reader: str = self._native.reader()
+        self._reserved: WeakKeyDictionary[object, int] = WeakKeyDictionary()
+        self._reserving = threading.Lock()
 
     @property
     def config(self) -> Config:
@@ -151,16 +156,32 @@ class Model:
 
     @cached_property
     def fingerprint(self) -> str:
-        """Ties saved sessions to this model: its shape, its weights' names, formats and places, and K."""
+        """Ties saved sessions to this model: its shape, its weights' names, formats, places and samples, and K."""
         digest = hashlib.sha256()
         digest.update(repr((self.spec.config, self.spec.norm_shift, self.plan.experts_per_token)).encode())
         for path in self.spec.files:
-            digest.update(f"{path.name}:{path.stat().st_size}".encode())
+            size = path.stat().st_size
+            digest.update(f"{path.name}:{size}".encode())
+            with path.open("rb") as file:  # retrained weights have the same names and sizes
+                for i in range(_SAMPLES):
+                    file.seek(i * max(0, size - _SAMPLE) // (_SAMPLES - 1))
+                    digest.update(file.read(_SAMPLE))
         for key, tensor in sorted(self.spec.tensors.items()):
             digest.update(repr((key, tensor)).encode())
         for table in self.spec.experts:
             digest.update(repr((table.name, table.gate, table.up, table.down)).encode())
         return digest.hexdigest()
+
+    def reserve(self, owner: object, size: int) -> None:
+        """Sets how many bytes of the memory budget an object uses beside the model, say for saved states; the expert
+        cache gives up as much. What an object has reserved is free again once it is gone and somebody else reserves.
+
+        Raises MemoryBudgetError when there is no room; what the owner had reserved before then stays.
+        """
+        with self._reserving:
+            others = sum(other for key, other in self._reserved.items() if key is not owner)
+            self._native.reserve(others + size)
+            self._reserved[owner] = size
 
     def session(self) -> Session:
         """A new, empty session. Raises MemoryBudgetError when the budget has no room for one more."""
@@ -218,7 +239,8 @@ class Model:
     def chat(
         self, messages: Sequence[dict[str, Any]], tools: Sequence[Any] | None = None, **options: Any
     ) -> Iterator[Event]:
-        """Answers a conversation: an iterator of events (text, reasoning, tool call, finish). See `flashmoe.chat`."""
+        """Answers a conversation: an iterator of events (text, reasoning, tool call, finish). See
+        `flashmoe.chat.chat`."""
         from .chat import chat
 
         return chat(self, messages, tools=tools, **options)

@@ -2,6 +2,7 @@
 
 The steps and their order are those of transformers and vLLM, for which model cards recommend their values:
 
+    0. constraint           tokens that would break the answer's form are out
     1. repetition_penalty   divides positive and multiplies negative logits of tokens in prompt and answer
        presence_penalty     subtracted from the logits of tokens that the answer has
        frequency_penalty    the same, times how often it has them
@@ -22,12 +23,15 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from .errors import FlashMoeError, UsageError
+
+if TYPE_CHECKING:
+    from .structured import TokenConstraint
 
 Logits = npt.NDArray[np.float32]
 
@@ -39,6 +43,7 @@ class Sampling:
 
     seed: None draws one; the one in use is `Sampler.seed`.
     stop: strings that end the answer and are not part of it.
+    constraint: a form that the answer must have (`flashmoe.structured.Constraint`); each answer begins it anew.
     """
 
     temperature: float = 0.7
@@ -50,6 +55,7 @@ class Sampling:
     frequency_penalty: float = 0.0
     seed: int | None = None
     stop: Sequence[str] = ()
+    constraint: TokenConstraint | None = None
 
     def __post_init__(self) -> None:
         # A list, or a single string, is what people write.
@@ -82,7 +88,7 @@ class Sampling:
             return cls()
         if given.get("do_sample") is False:
             return cls(temperature=0.0)
-        names = {field.name for field in fields(cls)} - {"seed", "stop"}
+        names = {field.name for field in fields(cls)} - {"seed", "stop", "constraint"}
         try:
             return cls(
                 **{name: value for name, value in given.items() if name in names and value is not None}
@@ -123,6 +129,12 @@ class Sampler:
             if sampling.repetition_penalty != 1 or sampling.presence_penalty or sampling.frequency_penalty
             else None
         )
+        self.constraint = None if sampling.constraint is None else sampling.constraint.fresh()
+
+    @property
+    def done(self) -> bool:
+        """Whether the constraint lets nothing but the end follow."""
+        return self.constraint is not None and self.constraint.done
 
     def sample(self, logits: Logits) -> tuple[int, float]:
         """The next token and the logarithm of the probability that the model itself gave it. Keeps `logits`
@@ -133,22 +145,26 @@ class Sampler:
                 "the model gave logits that are no numbers; its weights are damaged (see `flashmoe verify`) "
                 "or its arithmetic overflowed"
             )
-        token = self._choose(self._penalized(logits))
+        token = self._choose(self._allowed(logits))
         log_sum = top + math.log(float(np.sum(np.exp(logits - np.float32(top)), dtype=np.float64)))
         if self._counts is not None:
             self._counts[token] = self._counts.get(token, 0) + 1
+        if self.constraint is not None:
+            self.constraint.accept(token)
         return token, min(float(logits[token]) - log_sum, 0.0)
 
     def probabilities(self, logits: Logits) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
         """The tokens that can be drawn next and their probabilities."""
-        return self._filtered(self._penalized(logits))
+        return self._filtered(self._allowed(logits))
 
     def _choose(self, logits: Logits) -> int:
         if self.sampling.temperature == 0:
             return int(np.argmax(logits))
         ids, probabilities = self._filtered(logits)
         at = int(np.searchsorted(np.cumsum(probabilities), self._random.random(), side="right"))
-        return int(ids[min(at, ids.size - 1)])
+        if at >= ids.size:  # the sum was rounded down
+            at = int(np.flatnonzero(probabilities)[-1])
+        return int(ids[at])
 
     def _filtered(self, logits: Logits) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
         """Steps 2 to 5."""
@@ -180,6 +196,16 @@ class Sampler:
         scaled -= top
         scaled /= self.sampling.temperature
         return np.exp(scaled, out=scaled)
+
+    def _allowed(self, logits: Logits) -> Logits:
+        """The logits after the penalties and the constraint; a copy if they change anything."""
+        out = self._penalized(logits)
+        if self.constraint is not None:
+            out = logits.copy() if out is logits else out
+            self.constraint.mask(out)
+            if np.max(out) == -np.inf:
+                raise FlashMoeError("the constraint allows no token to follow; its grammar cannot be finished")
+        return out
 
     def _penalized(self, logits: Logits) -> Logits:
         """The logits after the penalties; a copy if they change anything."""

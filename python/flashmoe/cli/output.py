@@ -98,8 +98,8 @@ def figures(usage: Usage, model: Model) -> str:
     if usage.tokens_per_second:
         parts[0] += f", {usage.tokens_per_second:.1f}/s"
     prompt = f"{usage.prompt_tokens} in the prompt"
-    if usage.reused_tokens:
-        prompt += f", {usage.reused_tokens} of them known"
+    if usage.cached_tokens:
+        prompt += f", {usage.cached_tokens} of them known"
     parts.append(f"first after {duration(usage.seconds_to_first_token)} ({prompt})")
     parts.append(
         f"{100 * usage.hit_rate:.0f} % of experts from memory, {format_size(usage.bytes_read)} from disk"

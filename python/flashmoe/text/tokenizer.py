@@ -123,6 +123,15 @@ class Tokenizer:
         """Ids that stand for something; the model's vocabulary may be padded beyond."""
         return self._size
 
+    @property
+    def control_ids(self) -> frozenset[int]:
+        """Tokens that steer the model."""
+        return self._control_ids
+
+    def token_bytes(self, id: int) -> bytes:
+        """What a token stands for; of a control token, its name."""
+        return self._bytes(id)
+
     def control_id(self, text: str) -> int | None:
         """The id of a control token, None if the tokenizer has no such token."""
         return self._control.get(text)

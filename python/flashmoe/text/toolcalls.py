@@ -69,7 +69,7 @@ class AnswerParser:
     """
 
     def __init__(self, tools: Iterable[Mapping[str, Any]] | None = None, thinking: bool = False) -> None:
-        self._tools = {name: schema for name, schema in map(_function, tools or ())}
+        self._tools = {name: schema for name, schema in map(named_schema, tools or ())}
         self._state = THINK if thinking else ""  # the tag that we are inside of
         self._held = ""  # not yet given out
         self._scanned = 0  # of a held call: how far its end was looked for
@@ -207,7 +207,7 @@ def _check(name: str, arguments: Mapping[str, Any], tools: Mapping[str, Mapping[
 
 def _typed(text: str, schema: Mapping[str, Any]) -> Any:
     """A parameter's text as the schema has it; ValueError with what it should have been."""
-    kinds = _kinds(schema)
+    kinds = json_types(schema)
     if not kinds or kinds == {"string"}:
         return text
     word = text.strip()
@@ -230,14 +230,14 @@ def _typed(text: str, schema: Mapping[str, Any]) -> Any:
     raise ValueError(f"of type {' or '.join(sorted(kinds))}, not {text!r}")
 
 
-def _kinds(schema: Mapping[str, Any]) -> set[str]:
+def json_types(schema: Mapping[str, Any]) -> set[str]:
     """The JSON types that a schema allows; none if it does not say."""
     kinds: set[str] = set()
     named = schema.get("type")
     kinds.update([named] if isinstance(named, str) else named if isinstance(named, list) else [])
     for key in ("anyOf", "oneOf"):
         for option in schema.get(key) or ():
-            kinds |= _kinds(option) if isinstance(option, Mapping) else set()
+            kinds |= json_types(option) if isinstance(option, Mapping) else set()
     choices = [*(schema.get("enum") or ()), *([schema["const"]] if "const" in schema else [])]
     if not kinds:
         for choice in choices:
@@ -250,7 +250,7 @@ def _kinds(schema: Mapping[str, Any]) -> set[str]:
     return kinds - {""}
 
 
-def _function(tool: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
+def named_schema(tool: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
     """Name and parameter schema of a tool."""
     function = tool.get("function", tool)
     if not isinstance(function, Mapping):

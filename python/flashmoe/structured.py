@@ -1,0 +1,263 @@
+"""Answers that must have a given form: a constraint says before each token which ones may come next.
+
+Grammars are compiled and run by llguidance. This module gives it the vocabulary (a token is the bytes that the
+detokenizer writes for it; control tokens match no text) and writes the grammar of tool calls.
+
+    constraint = Constraint.json_schema({"type": "object", …}, model.tokenizer)
+    for token in model.generate(prompt, constraint=constraint): ...
+
+Who drives generation by other means calls, on a `fresh()` one for each answer, `mask` before a token is drawn and
+`accept` after it; `flashmoe.sampling.Sampler` does both.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+from weakref import WeakKeyDictionary
+
+import numpy as np
+import numpy.typing as npt
+
+from .errors import FlashMoeError, UsageError
+from .text.toolcalls import CALL, END_CALL, json_types, named_schema
+
+if TYPE_CHECKING:
+    import llguidance
+    from llguidance._lib import JsonCompileOptions
+
+    from .text.tokenizer import Tokenizer
+
+Form = Literal["xml", "json"]
+
+# Between the parts of JSON a space, or a new line and its indentation: unlimited white space is what weak models
+# lose themselves in.
+_JSON_OPTIONS: JsonCompileOptions = {"whitespace_pattern": r"( |\r?\n[ \t]{0,40})"}
+_STATES_MOST = 50_000  # of a lexer, at 1 to 2 kB each
+
+
+class TokenConstraint(Protocol):
+    """What a sampler asks before and tells after each token."""
+
+    def mask(self, logits: npt.NDArray[np.float32]) -> None:
+        """Sets the logits of tokens that may not come next to -inf, in place. logits: float32 [vocab]."""
+
+    def accept(self, token_id: int) -> None:
+        """Goes on past a token that was drawn."""
+
+    @property
+    def done(self) -> bool:
+        """Whether nothing but the end may follow."""
+
+    def fresh(self) -> TokenConstraint:
+        """The same constraint at its beginning, independent of this one."""
+
+
+class Constraint:
+    """A grammar over the text of an answer, from its first token on. Made by the class methods.
+
+    Raises UsageError, with what is wrong, for a schema or grammar that cannot be followed exactly.
+    """
+
+    def __init__(self, grammar: str, tokenizer: Tokenizer) -> None:
+        """grammar: in llguidance's own JSON form."""
+        from llguidance import LLMatcher, LLParserLimits
+
+        limits = LLParserLimits(max_lexer_states=_STATES_MOST, verbose_errors=False)
+        self._matcher = LLMatcher(_vocabulary(tokenizer), grammar, log_level=0, limits=limits)
+        if self._matcher.is_error():
+            raise UsageError(f"the grammar cannot be used: {_first_line(self._matcher.get_error())}")
+
+    @classmethod
+    def json_schema(cls, schema: Mapping[str, Any] | bool, tokenizer: Tokenizer) -> Constraint:
+        """JSON that a schema allows. Keywords that cannot be enforced are an error."""
+        return cls(_grammar_of_schema(schema), tokenizer)
+
+    @classmethod
+    def json_object(cls, tokenizer: Tokenizer) -> Constraint:
+        """Any JSON object."""
+        return cls.json_schema({"type": "object"}, tokenizer)
+
+    @classmethod
+    def grammar(cls, text: str, tokenizer: Tokenizer) -> Constraint:
+        """A grammar in llguidance's Lark dialect (rule `start`), or in llama.cpp's GBNF (rule `root`)."""
+        from llguidance import LLMatcher, grammar_from
+
+        if "::=" not in text:
+            return cls(LLMatcher.grammar_from_lark(text), tokenizer)
+        try:
+            return cls(grammar_from("gbnf", text), tokenizer)
+        except ValueError as error:
+            raise UsageError(str(error)) from None
+
+    @classmethod
+    def tool_calls(
+        cls,
+        tools: Iterable[Mapping[str, Any]],
+        tokenizer: Tokenizer,
+        choice: str = "auto",
+        *,
+        form: Form = "xml",
+        parallel: bool = True,
+    ) -> Constraint:
+        """Answers whose tool calls are well formed, with arguments that the tools' schemas allow.
+
+        choice: "auto" (text, then calls if any), "required" (nothing but calls), or the name of the one tool
+        that must be called. form: how the model writes calls (`Prompt.call_form`). parallel: whether there may
+        be several. In the XML form, declared parameters come in the order of the schema, and strings are free.
+        """
+        from llguidance import LLMatcher
+
+        schemas = dict(map(named_schema, tools))
+        if choice not in ("auto", "required"):
+            if choice not in schemas:
+                raise UsageError(f"there is no tool named {choice} to be called; there are {', '.join(schemas)}")
+            schemas = {choice: schemas[choice]}
+        if not schemas:
+            raise UsageError("there are no tools to be called")
+        for tag in (CALL, END_CALL):
+            if tokenizer.control_id(tag) is None:
+                raise UsageError(f"the tokenizer has no {tag} token, so tool calls cannot be constrained")
+        several = parallel and choice in ("auto", "required")
+        lark = _calls_grammar(schemas, choice == "auto", form, several)
+        return cls(LLMatcher.grammar_from_lark(lark), tokenizer)
+
+    def mask(self, logits: npt.NDArray[np.float32]) -> None:
+        bits = np.frombuffer(self._matcher.compute_bitmask(), np.uint8)
+        if self._matcher.is_error():
+            raise FlashMoeError(f"the constraint cannot go on: {_first_line(self._matcher.get_error())}")
+        allowed = np.unpackbits(bits, count=min(8 * bits.size, logits.size), bitorder="little").view(bool)
+        logits[: allowed.size][~allowed] = -np.inf
+        logits[allowed.size :] = -np.inf
+
+    def accept(self, token_id: int) -> None:
+        if not self._matcher.is_stopped() and not self._matcher.consume_token(token_id):
+            raise FlashMoeError(f"token {token_id} is not what the constraint allows")
+
+    @property
+    def done(self) -> bool:
+        return self._matcher.is_stopped()
+
+    @property
+    def complete(self) -> bool:
+        """Whether the answer may end here."""
+        return self._matcher.is_accepting()
+
+    def fresh(self) -> Constraint:
+        other = copy.copy(self)
+        other._matcher = self._matcher.deep_copy()
+        other._matcher.reset()
+        return other
+
+
+def _first_line(text: str) -> str:
+    return text.strip().partition("\n")[0]
+
+
+# ---- the vocabulary as llguidance wants it
+
+_vocabularies: WeakKeyDictionary[Tokenizer, llguidance.LLTokenizer] = WeakKeyDictionary()
+
+
+class _Vocabulary:
+    """What llguidance's TokenizerWrapper asks of a tokenizer."""
+
+    def __init__(self, tokenizer: Tokenizer) -> None:
+        self.eos_token_id, self.bos_token_id = min(tokenizer.eos_ids), None
+        self.tokens = [tokenizer.token_bytes(id) for id in range(tokenizer.vocab_size)]
+        self.special_token_ids = sorted(tokenizer.control_ids)
+        self._encode = tokenizer.encode
+
+    def __call__(self, text: bytes) -> list[int]:
+        return self._encode(text.decode("utf-8", "replace"))
+
+
+def _vocabulary(tokenizer: Tokenizer) -> llguidance.LLTokenizer:
+    if tokenizer not in _vocabularies:
+        from llguidance import LLTokenizer, TokenizerWrapper
+
+        if not tokenizer.eos_ids:
+            raise UsageError("the checkpoint names no token that ends an answer, so a constrained one cannot end")
+        _vocabularies[tokenizer] = LLTokenizer(
+            TokenizerWrapper(_Vocabulary(tokenizer)), eos_token=sorted(tokenizer.eos_ids)
+        )
+    return _vocabularies[tokenizer]
+
+
+# ---- grammars
+
+
+def _grammar_of_schema(schema: Mapping[str, Any] | bool) -> str:
+    from llguidance import LLMatcher
+
+    return LLMatcher.grammar_from_json_schema(_json_text(schema), overrides=_JSON_OPTIONS)
+
+
+def _json_text(schema: Any) -> str:
+    try:
+        return json.dumps(schema)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise UsageError(f"the schema is no JSON: {error}") from None
+
+
+def _calls_grammar(schemas: Mapping[str, Mapping[str, Any]], text: bool, form: Form, several: bool) -> str:
+    """Lark, with one rule for each tool."""
+    lines = [f"call: {CALL} {_text(chr(10))} ({' | '.join(f'tool_{i}' for i in range(len(schemas)))}) {END_CALL}"]
+    calls = f"call ({_text(chr(10))} call)*" if several else "call"
+    lines.insert(0, f"start: /(.|\\n)*/ ({calls})?" if text else f"start: {calls}")
+    for i, (name, schema) in enumerate(schemas.items()):
+        write = _xml_rules if form == "xml" else _json_rules
+        lines += write(f"tool_{i}", name, schema)
+    return "\n".join(lines)
+
+
+def _json_rules(rule: str, name: str, schema: Mapping[str, Any]) -> list[str]:
+    opening = _text(f'{{"name": {json.dumps(name, ensure_ascii=False)}, "arguments": ')
+    closed = {"additionalProperties": False, **schema, "type": "object"}
+    return [f"{rule}: {opening} {_json(closed)} {_text('}' + chr(10))}"]
+
+
+def _xml_rules(rule: str, name: str, schema: Mapping[str, Any]) -> list[str]:
+    properties = schema.get("properties")
+    required = schema.get("required") or ()
+    raw = f"{rule}_text"
+    parts, rules = [], []
+    for j, (key, value) in enumerate(properties.items() if isinstance(properties, Mapping) else ()):
+        body = f"{rule}_{j}"
+        rules.append(f"{body}: {_text(f'<parameter={key}>{chr(10)}')} {_xml_value(value, schema, raw)}")
+        parts.append(body if key in required else f"{body}?")
+    if not parts and schema.get("additionalProperties", True):
+        rules.append(f'{rule}_any: "<parameter=" /[^>\\n]+/ {_text(">" + chr(10))} {raw}')
+        parts.append(f"{rule}_any*")
+    end = _text(f"\n{_END_PARAMETER}\n")
+    rules.append(f"{raw}[suffix={end}]: /(.|\\n)*/")
+    opening, closing = _text(f"<function={name}>\n"), _text("</function>\n")
+    return [f"{rule}: {' '.join([opening, *parts, closing])}", *rules]
+
+
+_END_PARAMETER = "</parameter>"
+
+
+def _xml_value(value: Any, root: Mapping[str, Any], raw: str) -> str:
+    """A parameter's value and its end. Strings stand bare, everything else is JSON."""
+    end = _text(f"\n{_END_PARAMETER}\n")
+    schema = value if isinstance(value, Mapping) else {}
+    choices = schema.get("enum") or ([schema["const"]] if "const" in schema else [])
+    if choices and all(isinstance(choice, str) for choice in choices):
+        return f"({' | '.join(map(_text, choices))}) {end}"
+    kinds = json_types(schema)
+    if "$ref" not in schema and (not kinds or "string" in kinds):
+        return raw
+    shared = {key: root[key] for key in ("$defs", "definitions") if key in root}
+    return f"{_json({**shared, **schema})} {end}"
+
+
+def _json(schema: Mapping[str, Any]) -> str:
+    return "%json " + _json_text({**schema, "x-guidance": _JSON_OPTIONS})
+
+
+def _text(text: str) -> str:
+    """A Lark string."""
+    return json.dumps(text, ensure_ascii=False)
