@@ -29,9 +29,9 @@ class Config:
     vocab_size: int = 4096
     hidden_size: int = 256
     num_hidden_layers: int = 8
-    full_attention_interval: int = 4
-    num_attention_heads: int = 4
-    num_key_value_heads: int = 2
+    full_attention_interval: int = 2
+    num_attention_heads: int = 8
+    num_key_value_heads: int = 4
     head_dim: int = 64
     partial_rotary_factor: float = 0.5
     rope_theta: float = 1e6

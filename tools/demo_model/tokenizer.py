@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import itertools
 import json
+import random
 import re
 from collections import Counter
 from functools import cache
@@ -36,6 +37,10 @@ RESERVED = re.compile("|".join(re.escape(token) for token in SPECIAL + ADDED))
 
 # How much of the loss a token carries, in hundredths.
 ANSWER, CONTEXT = 100, 10
+
+RECUT_DOCUMENTS = 0.5
+KEPT_WHOLE = """user assistant system tool function parameter type name description parameters properties required object string
+ integer number boolean array items enum"""
 
 
 @cache
@@ -113,6 +118,68 @@ def train(texts: list[str]) -> Tokenizer:
     return tokenizer
 
 
+class Recut:
+    """Cuts some words of a document in other, smaller pieces, each alike wherever it stands in the document.
+
+    A word that is one token is a symbol to be known; in pieces it can only be copied. Evaluation never does this: there it
+    is the words that training never showed that come in pieces.
+    """
+
+    def __init__(self, tokenizer: Tokenizer):
+        vocabulary = tokenizer.get_vocab()
+        self.ids = vocabulary
+        self.bare = np.full(max(vocabulary.values()) + 1, -1, np.int32)  # of a token with and without a space before it
+        self.joint: dict[int, int] = {}
+        self.cuts: dict[int, list[tuple[int, int]]] = {}
+        self.space = vocabulary["Ġ"]
+        kept = tokenizer.encode(KEPT_WHOLE).ids
+        kept += [vocabulary[t] for t in SPECIAL + ADDED]
+        for text, token in vocabulary.items():
+            word = text.removeprefix("Ġ")
+            if not word.isalpha() or len(word) < 2 or token in kept or vocabulary.get(word) is None:
+                continue
+            bare = vocabulary[word]
+            cuts = [(vocabulary[word[:k]], vocabulary[word[k:]]) for k in range(1, len(word))
+                    if word[:k] in vocabulary and word[k:] in vocabulary]
+            if cuts:
+                self.bare[token] = bare
+                self.cuts[bare] = cuts
+        self.joint = {token: vocabulary["Ġ" + text] for text, token in vocabulary.items() if "Ġ" + text in vocabulary}
+
+    def _pieces(self, rng: random.Random, bare: int) -> list[int]:
+        left, right = rng.choice(self.cuts[bare])
+        return [piece for part in (left, right) for piece in
+                (self._pieces(rng, part) if part in self.cuts and rng.random() < 0.35 else [part])]
+
+    def __call__(self, rng: random.Random, ids: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        if rng.random() > RECUT_DOCUMENTS:
+            return ids, weights
+        words, first = np.unique(self.bare[ids], return_index=True)
+        answered = set(self.bare[ids[weights == ANSWER]].tolist())
+        rate = rng.choice((0.15, 0.4, 0.8))
+        pieces: dict[int, list[int]] = {}
+        for word, at in zip(words.tolist(), first.tolist(), strict=True):
+            # A word that the assistant says first cannot be known to be cut.
+            if word >= 0 and weights[at] != ANSWER and rng.random() < (rate if word in answered else 0.3 * rate):
+                pieces[word] = self._pieces(rng, word)
+        if not pieces:
+            return ids, weights
+        out: list[int] = []
+        lengths: list[int] = []
+        for token, word in zip(ids.tolist(), self.bare[ids].tolist(), strict=True):
+            before = len(out)
+            if word in pieces:
+                cut = pieces[word]
+                if token != word:  # a space stands before it
+                    joint = self.joint.get(cut[0])
+                    cut = [self.space, *cut] if joint is None else [joint, *cut[1:]]
+                out += cut
+            else:
+                out.append(token)
+            lengths.append(len(out) - before)
+        return np.array(out, np.uint16), np.repeat(weights, lengths)
+
+
 class Encoder:
     """Conversations to tokens and loss weights."""
 
@@ -121,9 +188,12 @@ class Encoder:
         self.end, self.start, self.stop = (self.tokenizer.token_to_id(token) for token in SPECIAL)
         opening = self.tokenizer.encode("<|im_start|>assistant\n").ids
         self.opening = np.array(opening, np.uint16)
+        self.recut = Recut(self.tokenizer)
 
-    def encode(self, conversations: list[Conversation]) -> list[tuple[np.ndarray, np.ndarray]]:
-        """(ids, weights) for each; a document ends with <|endoftext|>."""
+    def encode(
+        self, conversations: list[Conversation], rng: random.Random | None = None
+    ) -> list[tuple[np.ndarray, np.ndarray]]:
+        """(ids, weights) for each; a document ends with <|endoftext|>. With `rng`, words are cut as for training."""
         texts = [
             render(conversation.messages, conversation.tools) + SPECIAL[0] for conversation in conversations
         ]
@@ -138,7 +208,7 @@ class Encoder:
             for start, stop in zip(starts, stops, strict=True):
                 if np.array_equal(ids[start : start + n], self.opening):
                     weight[start + n : stop + 1] = ANSWER
-            out.append((ids, weight))
+            out.append(self.recut(rng, ids, weight) if rng else (ids, weight))
         return out
 
     def prompt(self, messages: list[dict[str, Any]], tools: list[dict[str, Any]] | None = None) -> list[int]:

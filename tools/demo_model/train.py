@@ -80,12 +80,13 @@ def produce(seed: int, tokenizer: str, out: multiprocessing.Queue) -> None:
     os.nice(15)  # the process that feeds the GPU goes first
     encoder = Encoder(tokenizer)
     mixture = Mixture(seed)
+    rng = random.Random(f"recut {seed}")
     waiting: list = []
     have = 0
     while True:
         while have < 1.15 * BLOCK * LENGTH:
             some = [mixture.conversation() for _ in range(64)]
-            for conversation, (ids, weights) in zip(some, encoder.encode(some), strict=True):
+            for conversation, (ids, weights) in zip(some, encoder.encode(some, rng), strict=True):
                 if len(ids) <= LENGTH:
                     waiting.append((ids, weights, TOPICS.index(conversation.topic)))
                     have += len(ids)
@@ -98,6 +99,9 @@ class Stream:
     """Batches from worker processes. When they cannot keep up, earlier blocks come again; `fresh` and `again` count."""
 
     def __init__(self, seed: int, tokenizer: str, workers: int):
+        mixture = Mixture(seed)
+        for _ in range(100):  # what the generators load on their first use is loaded once, for all workers
+            mixture.conversation()
         fork = multiprocessing.get_context("fork")
         self.blocks = fork.Queue(maxsize=8 * workers)
         self.batches: queue.Queue = queue.Queue(maxsize=6)
@@ -311,6 +315,8 @@ def main() -> None:
     parser.add_argument("--tokens", type=float, default=1.2e9)
     parser.add_argument("--lr", type=float, default=4e-3)
     parser.add_argument("--start", type=Path, help="weights to go on from, a model.safetensors")
+    parser.add_argument("--begun", type=float, default=0.0, help="share of the schedule that --start has behind it")
+    parser.add_argument("--save", type=float, default=3.0, help="minutes from one saving of the weights to the next")
     parser.add_argument("--workers", type=int, default=max(1, (os.cpu_count() or 2) - 2))
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--questions", type=int, default=150, help="held-out conversations a topic")
@@ -382,7 +388,8 @@ def main() -> None:
     began = last = time.time()
     steps, since = 0, 0
     sums: Tensor | None = None
-    progress = 0.0
+    progress = options.begun
+    saved = began
     while progress < 1:
         lr = options.lr * min(1.0, (steps + 1) / WARMUP) * (1 - progress)
         loss, by_topic, counts = step(stream.next(device), lr, rounded=progress > 1 - QUANTISED)
@@ -391,7 +398,10 @@ def main() -> None:
         if steps % 25 == 0:
             loss.item()  # waits for the GPU, so that the clock is true
         seen = steps * ROWS * LENGTH
-        progress = max(seen / options.tokens, (time.time() - began) / 60 / options.minutes)
+        progress = options.begun + (1 - options.begun) * max(seen / options.tokens, (time.time() - began) / 60 / options.minutes)
+        if time.time() - saved > 60 * options.save:
+            saved = time.time()
+            save(options.out / "model.safetensors", weights)
         if steps % 100 == 0 or progress >= 1:
             value = loss.item()
             now = time.time()

@@ -12,7 +12,8 @@ import re
 import string
 from functools import cache
 
-from .common import KNOWLEDGE, Conversation, assistant, call, kept_back, user
+from . import wide
+from .common import KNOWLEDGE, Conversation, assistant, call, user
 
 HERE = KNOWLEDGE.parent / "data"
 KEYS = [
@@ -67,20 +68,7 @@ def lexicon() -> list[str]:
     return sorted(found)
 
 
-@cache
-def _usable() -> list[str]:
-    return [word for word in lexicon() if not kept_back(word)]
-
-
-def _word(rng: random.Random) -> str:
-    kind = rng.random()
-    if kind < 0.35:
-        return rng.choice(_usable())
-    a, b = rng.choice(_usable()), rng.choice(_usable())
-    made = a[: rng.randint(1, 5)] + b[-rng.randint(1, 5) :]
-    if kind > 0.85:
-        made += rng.choice(_usable())[: rng.randint(1, 4)]
-    return made
+_word = wide.word
 
 
 def _cased(rng: random.Random, word: str) -> str:
@@ -346,6 +334,21 @@ SENTENCES = [
     ("{f} paid {p} euros on {d}.", {"f": "name payer who", "p": "amount paid", "d": "day"}),
     ("It is {n} degrees in {c}.", {"n": "temperature degrees", "c": "city place"}),
     ("My name is {f} and I am from {c}.", {"f": "name", "c": "city place from"}),
+    ("{f} goes to school in {c} and is {n}.", {"f": "name person child who", "c": "city place town", "n": "age years"}),
+    ("We saw {n} {w} at the {w2}.", {"n": "count number", "w": "thing animal what things", "w2": "place where"}),
+    ("The parcel {k} goes to {c} and weighs {p} kg.", {"k": "parcel id code", "c": "destination to city", "p": "weight_kg weight kg"}),
+    ("The film {x} is from {n}.", {"x": "title film movie", "n": "year"}),
+    ("{f} moved to {c}.", {"f": "name who person", "c": "city place to"}),
+    ("user {w} got error {n}", {"w": "user name", "n": "code error"}),
+    ("{w}: {n} pieces in box {k}", {"w": "item part name", "n": "count pieces quantity", "k": "box"}),
+    ("{f} ({n}) and {f2} ({m})", {"f": "first_name first", "n": "first_age", "f2": "second_name second", "m": "second_age"}),
+    ("{f}, {w}, {c}", {"f": "name who", "w": "hobby job", "c": "city place"}),
+    ("{c} to {c2}, {n} km", {"c": "from start", "c2": "to end destination", "n": "km distance distance_km"}),
+    ("{f} called {f2} on {d}.", {"f": "caller from", "f2": "called to", "d": "day when"}),
+    ("{f} is the {j} of {f2}.", {"f": "name", "j": "relation role", "f2": "of whom"}),
+    ("Dr. {s} sees {f} at {t} in room {n}.", {"s": "doctor", "f": "patient", "t": "time", "n": "room"}),
+    ("temperature {n}, humidity {m}", {"n": "temperature temp", "m": "humidity"}),
+    ("{f} scored {n} points, {f2} {m}.", {"f": "first player1", "n": "points1 first_points", "f2": "second player2", "m": "points2 second_points"}),
     ("I need {w}, {w2} and {w3}.", {"list": "items things list shopping", "w": "", "w2": "", "w3": ""}),
     ("get {w}, {w2} and {w3} please", {"list": "items things list", "w": "", "w2": "", "w3": ""}),
     ("We sell {w}, {w2} and {w3}.", {"list": "products items", "w": "", "w2": "", "w3": ""}),
@@ -354,7 +357,8 @@ SENTENCES = [
 ASK = ["json with {k}: {s}", "{s}\nJSON with {k}", "Extract {k}. JSON only.\n{s}", "{k} as JSON: {s}", "{s} -> JSON: {k}",
        "make json out of this, keys {k}: {s}", "json pls, keys {k}: {s}", "{s}\nKeys: {k}.", "Give me a JSON object with {k}.\n\n{s}",
        "Turn this into JSON with the keys {k}: {s}", "to json ({k}): {s}", "keys {k}, json. {s}", "{k} to json. {s}",
-       "Return JSON with {k} from: {s}", "What is the {k} here? Answer in JSON. {s}", "Please write {k} as a JSON object: {s}"]  # fmt: skip
+       "Return JSON with {k} from: {s}", "From this line I need {k} as JSON: {s}", "{s} Fields: {k}.", "{s} json keys {k}", "Fields {k} (null if unknown), JSON: {s}", "{s}\nGive {k} as json",
+       "extract {k}: {s}", "I want {k} in JSON.\n{s}", "{k}? JSON please. {s}", "What is the {k} here? Answer in JSON. {s}", "Please write {k} as a JSON object: {s}"]  # fmt: skip
 
 
 def _sentence(rng: random.Random) -> Conversation:
@@ -383,6 +387,8 @@ def _sentence(rng: random.Random) -> Conversation:
             return f"0{rng.randint(10, 99)}-{rng.randint(1000, 99999)}"
         if kind == "x":
             return " ".join(_word(rng) for _ in range(rng.randint(1, 3)))
+        if kind in "fsc" and rng.random() < 0.6:
+            return {"f": wide.first, "s": wide.last, "c": wide.place}[kind](rng)
         if kind in "fsco":
             return " ".join(_word(rng).capitalize() for _ in range(1 if kind != "o" else rng.randint(1, 2)))
         return _word(rng)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from . import lexicons, schemas
+from . import lexicons, schemas, wide
 from .common import Check, Conversation, Message, assistant, kept_back, user
 from .schemas import upper_first, words_of
 
@@ -349,11 +349,11 @@ def single(rng: random.Random, split: str) -> Conversation:
     style = rng.choices(STYLES, STYLE_SHARES)[0]
     taken: set[str] = set()
     meanings: dict[str, str] | None = None
-    if rng.random() < 0.06:
+    if rng.random() < (0.12 if split == "train" else 0.06):
         names = []
         meanings = {}
         for one in chosen:
-            name = rng.choice([lexicons.syllables(rng, 1, 2), rng.choice("abcdefgxyzkpq"), f"{rng.choice('xfkvq')}{rng.randint(1, 99)}", lexicons.lex("word", rng, split), f"field_{rng.randint(1, 9)}"])
+            name = wide.identifier(rng) if split == "train" and rng.random() < 0.4 else rng.choice([lexicons.syllables(rng, 1, 2), rng.choice("abcdefgxyzkpq"), f"{rng.choice('xfkvq')}{rng.randint(1, 99)}", lexicons.lex("word", rng, split), f"field_{rng.randint(1, 9)}"])
             if name in meanings:
                 name = f"{name}{len(names)}"
             names.append(name)

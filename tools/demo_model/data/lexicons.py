@@ -14,9 +14,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from . import wide
 from .common import kept_back
 
 MADE_UP_SHARE = 0.3
+WIDE_SHARE = 0.45  # of training entries of an open lexicon are any words and names of the kind
 
 Maker = Callable[[random.Random, str], Any]
 
@@ -60,7 +62,29 @@ SENTENCE_VERBS = ["is near", "needs", "has", "wants", "follows", "costs more tha
                   "broke", "replaced", "comes after", "belongs to", "sounds like", "stays behind", "found", "leads to"]
 
 
+def _domain(rng: random.Random) -> str:
+    return f"{wide.word(rng)}.{rng.choice(['com', 'org', 'net', 'io', 'dev', 'de', 'example', 'co.uk', 'fr', 'in', 'jp', 'app'])}"
+
+
+def _phrases(low: int, high: int) -> Callable[[random.Random], str]:
+    return lambda rng: wide.phrase(rng, low, high)
+
+
+OPEN: dict[str, Callable[[random.Random], str]] = {
+    "city": wide.place, "first": wide.first, "last": wide.last, "word": wide.word, "noun": wide.word, "adjective": wide.word,
+    "company": wide.title, "song": wide.title, "artist": wide.title, "book": wide.title, "movie": wide.title, "team": wide.title,
+    "product": _phrases(1, 3), "food": _phrases(1, 2), "ingredient": wide.english, "animal": wide.english, "breed": wide.english,
+    "sport": wide.english, "job": wide.english, "room": wide.english, "department": wide.english, "definition_word": wide.english,
+    "event": _phrases(1, 3), "task": _phrases(2, 5), "message": _phrases(2, 6), "query": _phrases(1, 4), "commit": _phrases(2, 5),
+    "stem": wide.word, "dir": wide.word, "package": wide.word, "service": wide.word, "host": _domain,
+    "branch": lambda rng: f"{wide.word(rng)}/{wide.word(rng)}" if rng.random() < 0.5 else f"{wide.word(rng)}-{wide.word(rng)}",
+    "street": lambda rng: f"{wide.last(rng)} {rng.choice(['Street', 'Road', 'Lane', 'Avenue', 'Square', 'Way', 'Drive'])}",
+}
+
+
 def lex(name: str, rng: random.Random, split: str) -> str:
+    if split == "train" and name in OPEN and rng.random() < WIDE_SHARE:
+        return OPEN[name](rng)
     return rng.choice(LEXICONS[name][split])
 
 
@@ -70,6 +94,8 @@ def chars(rng: random.Random, alphabet: str, count: int) -> str:
 
 def syllables(rng: random.Random, low: int = 2, high: int = 3) -> str:
     """A pronounceable lower-case word that does not exist."""
+    if rng.random() < 0.5:
+        return wide.letters(rng)
     parts = [rng.choice(ONSETS) + rng.choice(VOWELS) for _ in range(rng.randint(low, high))]
     return "".join(parts) + rng.choice(CODAS)
 

@@ -12,27 +12,30 @@ import importlib
 import random
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from functools import cache
 
-from .common import Conversation, pick
-from .copying import lexicon
+from .common import Conversation
+from .disguise import disguise
+from .phrasing import reworded
+from .schemas import never
 
 SHARES = {
-    "about": 9,
-    "smalltalk": 7,
-    "arithmetic": 13,
-    "dates": 6,
+    "about": 10,
+    "smalltalk": 9,
+    "arithmetic": 9,
+    "dates": 5,
     "units": 6,
-    "facts": 9,
-    "extract": 13,
-    "tools": 21,
-    "text": 9,
+    "facts": 8,
+    "extract": 15,
+    "tools": 26,
+    "text": 12,
     "prose": 1,
 }
 DRILLS = {"copying": 7}  # trained, not evaluated
 JOINED = 0.3  # of conversations are several topics one after another
 ALONE = {"prose"}
-FEWER_WORDS = {"about": 0.2}  # how often a question loses a short word, so that no single word decides
+OTHER_WORDS = {"about": 0.5, "smalltalk": 0.3, "facts": 0.15}  # how often its words are exchanged for others like them
+FEWER_WORDS = {"about": 0.2, "smalltalk": 0.08}  # how often a question loses a short word, so that no single word decides
+DISGUISED = {"tools": 0.45, "extract": 0.4}  # how often words that a request shares with a schema or a label are new
 # Joined with a conversation that has tools: only what no tool could be meant for.
 BESIDE_TOOLS = {"about", "smalltalk"}
 WITH_SYSTEM = 0.25
@@ -71,18 +74,7 @@ def topics(drills: bool = False) -> dict[str, Generate]:
         except ModuleNotFoundError as error:
             if error.name != f"{__package__}.{name}":
                 raise
-    if "text" in found:
-        _more_words()
     return found
-
-
-@cache
-def _more_words() -> None:
-    """Gives the exercises on words every word of the lexicons, so that letters are learnt of more than a few hundred."""
-    text = importlib.import_module(f"{__package__}.text")
-    words = [word for word in lexicon() if len(word) <= 10]
-    own = text.word
-    text.word = lambda rng, split: pick(rng, words, split) if rng.random() < 0.45 else own(rng, split)
 
 
 def cost(conversation: Conversation) -> float:
@@ -118,6 +110,20 @@ def fewer_words(rng: random.Random, conversation: Conversation) -> Conversation:
     return replace(conversation, messages=messages)
 
 
+def other_words(rng: random.Random, conversation: Conversation) -> Conversation:
+    """The conversation with some words of each question exchanged, but those that answers hold."""
+    answered = {word.lower() for message in conversation.messages if message["role"] == "assistant"
+                for word in message["content"].split()} if conversation.topic == "smalltalk" else set()
+    rate = rng.choice((0.25, 0.5, 0.8))
+    messages = [
+        {**message, "content": " ".join(
+            word if word.strip(".,?!").lower() in answered else reworded(rng, word, rate) for word in message["content"].split(" "))
+            if answered else reworded(rng, message["content"], rate)}
+        if message["role"] == "user" else message for message in conversation.messages
+    ]  # fmt: skip
+    return replace(conversation, messages=messages)
+
+
 class Mixture:
     """An endless stream of conversations of one split."""
 
@@ -135,8 +141,14 @@ class Mixture:
         weights = [self.shares[name] / self.mean_cost[name] for name in names]
         name = self.rng.choices(names, weights)[0]
         conversation = self.generate[name](self.rng, self.split)
+        while any(never(tool["function"]["name"]) for tool in conversation.tools):
+            conversation = self.generate[name](self.rng, self.split)
         if self.split == "train" and self.rng.random() < FEWER_WORDS.get(name, 0):
             conversation = fewer_words(self.rng, conversation)
+        if self.split == "train" and self.rng.random() < OTHER_WORDS.get(name, 0):
+            conversation = other_words(self.rng, conversation)
+        if self.split == "train" and self.rng.random() < DISGUISED.get(name, 0):
+            conversation = disguise(self.rng, conversation)
         self.mean_cost[name] += 0.02 * (cost(conversation) - self.mean_cost[name])
         return conversation
 

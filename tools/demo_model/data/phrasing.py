@@ -14,7 +14,8 @@ import random
 import re
 import time
 from collections.abc import Callable, Iterable, Sequence
-from functools import lru_cache
+from functools import cache, lru_cache
+from pathlib import Path
 from typing import Any, TypeVar
 
 from .common import Check, Conversation, kept_back
@@ -180,6 +181,34 @@ def _indirect(question: str) -> str | None:
             return f"if {who} {rest}"
         return f"if {who} {verb} {rest}"
     return None
+
+
+# --- other words
+
+
+@cache
+def _synonyms() -> tuple[re.Pattern[str], dict[str, list[str]]]:
+    groups = [line.split("/") for line in Path(__file__).with_name("synonyms.txt").read_text().splitlines() if line[:1] != "#"]
+    others: dict[str, list[str]] = {}
+    for group in groups:
+        for word in group:
+            others.setdefault(word, []).extend(other for other in group if other != word)
+    words = "|".join(sorted(map(re.escape, others), key=len, reverse=True))
+    return re.compile(rf"(?<![\w./`'-])(?<!flashmoe )(?:{words})(?![\w/`'-])(?!\.\w)", re.I), others
+
+
+def reworded(rng: random.Random, text: str, rate: float) -> str:
+    """The text with that share of its known words exchanged for words that mean about the same."""
+    pattern, others = _synonyms()
+
+    def other(found: re.Match[str]) -> str:
+        word = found[0]
+        if rng.random() > rate or word.lower() not in others or (word.isupper() and len(word) > 1):
+            return word
+        new = rng.choice(others[word.lower()])
+        return new[:1].upper() + new[1:] if word[0].isupper() else new
+
+    return pattern.sub(other, text)
 
 
 # --- carelessness

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from . import lexicons
+from . import lexicons, wide
 from .common import kept_back
 from .phrasing import wrap
 
@@ -408,13 +408,16 @@ def _constraint(param: Param, rng: random.Random) -> list[tuple[str, Any]]:
 def offer(tool: Tool, rng: random.Random, split: str, all_params: bool = False, needed: tuple[str, ...] | set[str] = ()) -> Offered:
     """One concrete schema. Optional parameters may be missing unless needed."""
     style = rng.choices(["snake", "camel", "pascal", "kebab"], [85, 9, 3, 3])[0]
+    opaque = split == "train" and tool.requests[2:] and rng.random() < OPAQUE_SHARE  # only the description tells what it does
     name = rng.choice(tool.names) if rng.random() < 0.5 else tool.name
-    if rng.random() < 0.04 and tool.domain not in name:
+    if opaque:
+        name = wide.identifier(rng)
+    elif rng.random() < 0.04 and tool.domain not in name:
         prefix = rng.choice(["local", "default", "system", "my", "api"]) if tool.domain == "builtin" else tool.domain.replace(" ", "_")
         name = f"{prefix}_{name}"
-    name = _restyle(name, style)
+    name = _allowed(tool, _restyle(name, style))
     key_style = style if style == "camel" else "snake"
-    described = rng.random()
+    described = rng.random() * (0.8 if opaque else 1)
     params = [param for param in tool.params if param.required or all_params or param.key in needed or rng.random() < 0.7]
     if rng.random() < 0.3:
         rng.shuffle(params)
@@ -423,6 +426,8 @@ def offer(tool: Tool, rng: random.Random, split: str, all_params: bool = False, 
     for param in params:
         key = param.key if rng.random() < 0.5 else rng.choice(param.keys)
         key = _restyle(key, key_style)
+        if opaque and param.description and rng.random() < 0.5:
+            key = wide.identifier(rng) if rng.random() < 0.5 else f"{key}_{wide.word(rng)}"
         if key in properties:
             key = _restyle(param.key, key_style)
         keys[param.key] = key
@@ -435,7 +440,7 @@ def offer(tool: Tool, rng: random.Random, split: str, all_params: bool = False, 
         if param.type == "list":
             items = lexicons.value(param.kind, rng, split)
             entry.append(("items", {"type": "integer" if isinstance(items, int) else "number" if isinstance(items, float) else "string"}))
-        if described < 0.8:
+        if described < 0.8 or (opaque and param.description):
             description = param.description
             variant = rng.random()
             if variant < 0.08 and param.type == "str":
@@ -465,13 +470,16 @@ def offer(tool: Tool, rng: random.Random, split: str, all_params: bool = False, 
     if rng.random() < 0.05:
         body.append(("additionalProperties", False))
     head: list[tuple[str, Any]] = [("name", name)]
-    if rng.random() < 0.96 or described >= 0.8:
+    if rng.random() < 0.96 or described >= 0.8 or opaque:
         description = tool.descriptions[0] if rng.random() < 0.5 else rng.choice(tool.descriptions)
         if rng.random() < 0.1:
             description += rng.choice(TAILS)
         head.append(("description", description + ("." if rng.random() < 0.4 and description[-1] != "." else "")))
     head.append(("parameters", _shuffled(rng, body, 0.1)))
     return Offered(tool, name, keys, {"type": "function", "function": _shuffled(rng, head, 0.05)})
+
+
+OPAQUE_SHARE = 0.2  # of the tools offered in training have names without sense: what was never seen must be copied
 
 
 # ---------------------------------------------------------------- the catalogue
@@ -526,6 +534,23 @@ CATALOGUE = _catalogue()
 BUILTIN = {tool.name: tool for tool in CATALOGUE if tool.domain == "builtin"}
 OTHERS = [tool for tool in CATALOGUE if tool.domain != "builtin"]
 BY_NAME = {tool.name: tool for tool in CATALOGUE}
+NEVER = {words_of(tool["function"]["name"]) for line in (Path(__file__).parent.parent / "written" / "test.jsonl").read_text().splitlines()
+         for tool in json.loads(line).get("tools") or []} - {words_of(name) for tool in BUILTIN.values() for name in tool.names}
+
+
+def never(name: str) -> bool:
+    """Whether the written test set has a tool of this name, in any style: no conversation may offer it."""
+    return words_of(name) in NEVER
+
+
+def _allowed(tool: Tool, name: str) -> str:
+    """The name, or another of this tool, or its words in another order, so that the written test set stays unseen."""
+    for one in (name, *tool.names, "_".join(reversed(tool.name.split("_"))), f"{tool.name}_tool"):
+        if not never(one):
+            return one
+    raise ValueError(f"the written test set knows every name of '{tool.name}'")
+
+
 BY_SPLIT = {"train": [tool for tool in OTHERS if not kept_back(tool.name)], "heldout": [tool for tool in OTHERS if kept_back(tool.name)]}
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass, field
 
+from . import wide
 from .common import Conversation, assistant, kept_back, pick, user
 from .phrasing import Bank, careless, contains, expand, holds, self_test, tidy, total_variants, wrap
 
@@ -148,7 +149,7 @@ INTENTS = """
 ! I am only a small model, but I do my best.
 
 # apology
-= problem, worry, worries, fine, right, okay, forgiven
+= problem, worry, worries, fine, right, okay, forgiven, no feelings
 ? [Sorry|I'm sorry|I am sorry|My apologies|Apologies|I apologise|Forgive me|Pardon me|Please forgive me|Excuse me|My bad|My mistake|Oops, sorry|I beg your pardon|So sorry][|!|.|, flashmoe]
 ? [Sorry|I'm sorry|I apologise] [for that|for being rude|about that|for what I said|for shouting|for the confusion|for the typo|for my English|for bothering you|that I was rude|for my mistake|for asking again|for taking so long][.|!|]
 ? [I was rude|That was rude of me|I should not have said that|I didn't mean it|I did not want to insult you|I made a mistake|That was my fault|It was my fault][, sorry|.|. Sorry.]
@@ -875,6 +876,8 @@ PLACES = ["drawer", "kitchen", "car", "office", "garden", "bedroom", "blue", "bo
 
 def a_name(rng: random.Random, split: str) -> str:
     """A first name, a rare one or an invented one: what was told must be copied, not guessed."""
+    if split == "train" and rng.random() < 0.4:
+        return wide.first(rng)
     if rng.random() < 0.45:
         for _ in range(200):
             made = "".join(rng.choice(PARTS) for _ in range(rng.choice((2, 2, 3)))).title()
@@ -906,12 +909,12 @@ MEMORIES = (
     Memory("city", (
         "I live in {v}.", "I'm from {v}.", "I come from {v}.", "My home is in {v}.", "I was born in {v}.", "My city is {v}.", "I am writing from {v}.", "I'm in {v} at the moment.", "My family lives in {v} and so do I.", "Remember: I live in {v}.", "We moved to {v}.", "{v} is where I live.", "I have a flat in {v}."),
         ("{v} is a nice place.", "Thanks, I will remember that.", "Good to know. {v} sounds nice!", "Okay, you live in {v}."),
-        ("Where do I live?", "Which city do I live in?", "Where am I from?", "What city did I mention?", "What is my city?", "In which city do I live?", "Do you remember where I live?", "Where did I say I live?", "Which city is mine?", "Where is my home?", "And where do I live?", "Name my city."),
+        ("Where do I live?", "Which city do I live in?", "Where am I from?", "What city did I mention?", "What is my city?", "In which city do I live?", "Do you remember where I live?", "Where did I say I live?", "Which city is mine?", "Where is my home?", "And where do I live?", "Name my city.", "What city do I live in?", "Which town do I live in?", "Which city am I from?", "In what city is my home?", "Which place do I live in?", "Tell me where I live.", "Which city did I say I live in?", "Tell me my city.", "What town am I from?", "Do you know which city I come from?", "The city I live in is ...?"),
         ("You live in {v}.", "In {v}.", "You told me that you live in {v}.", "{v}.")),
     Memory("colour", (
         "My favourite colour is {v}.", "I like {v} best.", "I love the colour {v}.", "{v} is my favourite colour.", "My favorite color is {v}.", "The colour I like most is {v}.", "Remember that my favourite colour is {v}.", "I paint everything {v}, my favourite colour.", "Of all colours I prefer {v}."),
         ("{V} is a nice colour.", "Good choice!", "Okay, I will remember that.", "Nice, {v}!"),
-        ("What is my favourite colour?", "What's my favorite color?", "Which colour do I like best?", "Do you remember my favourite colour?", "What colour do I like?", "Which colour did I mention?", "And my favourite colour?", "My favourite colour is ...?", "Tell me my favourite colour."),
+        ("What is my favourite colour?", "What's my favorite color?", "Which colour do I like best?", "Do you remember my favourite colour?", "What colour do I like?", "Which colour did I mention?", "And my favourite colour?", "My favourite colour is ...?", "Tell me my favourite colour.", "Which is my favourite colour?", "Name my favourite colour.", "What is the colour that I like?", "Say which colour I like best.", "What did I say my favourite colour was?"),
         ("Your favourite colour is {v}.", "{V}.", "You like {v} best.", "You said {v}.")),
     Memory("food", (
         "My favourite food is {v}.", "I love {v}.", "I like {v} most of all.", "I could eat {v} every day.", "{V} is my favourite food.", "My favourite dish is {v}.", "Today I had {v} for lunch.", "Remember that I like {v}.", "For dinner I will make {v}."),
@@ -936,7 +939,7 @@ MEMORIES = (
     Memory("age", (
         "I am {n} years old.", "I'm {n} years old.", "I'm {n}.", "My age is {n}.", "I turned {n} last week.", "I am {n}, by the way.", "I just turned {n}.", "Yesterday I became {n} years old.", "With my {n} years I am still learning."),
         ("Thanks for telling me.", "{n} is a good age.", "Okay, you are {n}."),
-        ("How old am I?", "What is my age?", "Do you remember my age?", "How old did I say I am?", "My age?", "What age am I?", "And how old am I?", "Which age did I tell you?", "Tell me how old I am."),
+        ("How old am I?", "What is my age?", "Do you remember my age?", "How old did I say I am?", "My age?", "What age am I?", "And how old am I?", "Which age did I tell you?", "Tell me how old I am.", "What did I say my age was?", "How many years old am I?", "Did I say how old I am?", "My age is ...?", "What age did I mention?", "Say how old I am."),
         ("You are {n} years old.", "{n}.", "You told me that you are {n}.")),
     Memory("job", (
         "I work as a {v}.", "I am a {v}.", "My job is {v}.", "I'm a {v} by profession.", "I earn my money as a {v}.", "By day I am a {v}.", "I have been a {v} for years.", "My profession: {v}."),
@@ -956,7 +959,7 @@ MEMORIES = (
     Memory("place", (
         "I put my {t} in the {v}.", "My {t} is in the {v}.", "I left my {t} in the {v}.", "Remember: my {t} is in the {v}.", "The {t} is in the {v}.", "I keep my {t} in the {v}.", "Please remember that my {t} is in the {v}."),
         ("Okay, in the {v}.", "I will remember that.", "Noted: the {v}."),
-        ("Where is my {t}?", "Where did I put my {t}?", "Where did I leave my {t}?", "Do you remember where my {t} is?", "Where do I find my {t}?", "I can't find my {t}. Where is it?", "Where should I look for my {t}?", "And my {t}, where is it?"),
+        ("Where is my {t}?", "Where did I put my {t}?", "Where did I leave my {t}?", "Do you remember where my {t} is?", "Where do I find my {t}?", "I can't find my {t}. Where is it?", "I lost my {t}. Where is it?", "I am looking for my {t}.", "I need my {t}, where is it?", "My {t} is gone, where did I put it?", "Where should I look for my {t}?", "And my {t}, where is it?"),
         ("It is in the {v}.", "In the {v}.", "Your {t} is in the {v}.")),
 )
 MEMORY_BANKS = {memory.name: (Bank(memory.name + " tell", memory.tell), Bank(memory.name + " ask", memory.ask)) for memory in MEMORIES}
@@ -964,9 +967,9 @@ _MEMORY_SUMS = [6, 8, 9.5, 10.7, 13.2, 15.7, 17.7, 19, 20, 21, 23, 24.2]
 
 REPEAT_THAT = Bank("repeat_that", (
     "Repeat that.", "Say that again.", "Once more, please.", "Again?", "Can you repeat that?", "What did you say?", "Pardon?", "Come again?", "Could you say that again?", "Say it again.", "I didn't get that.", "Sorry, what?", "What was that?", "Please repeat.", "Repeat your answer.", "One more time.",
-    "Write that again.", "Can you say it once more?", "repeat", "again please", "I missed that, once more?", "Repeat your last answer.", "Tell me again."))
+    "Write that again.", "Can you say it once more?", "repeat", "again please", "I missed that, once more?", "Repeat your last answer.", "Tell me again.", "One time more, please.", "Once again.", "Say it one more time.", "Give me that again."))
 SHORTER = Bank("shorter", (
-    "Shorter.", "Shorter, please.", "Make it shorter.", "Can you make that shorter?", "Too long.", "In fewer words.", "In short?", "Keep it short.", "Summarise that.", "tl;dr", "Say it in one sentence.", "Say that shorter.", "A shorter version, please.", "In one sentence?", "Give me the short version.", "That's too long, shorter please.",
+    "Shorter.", "Shorter, please.", "Make it shorter.", "Can you make that shorter?", "Too long.", "In fewer words.", "In short?", "Keep it short.", "Summarise that.", "tl;dr", "Say it in one sentence.", "Say that shorter.", "A shorter version, please.", "In one sentence?", "With fewer words, please.", "Use fewer words.", "That is too long.", "This was too long.", "Too many words.", "A bit shorter?", "Can you shorten it?", "Put it briefly.", "Give me the short version.", "That's too long, shorter please.",
     "One sentence is enough.", "Be brief.", "Only the main point, please."))
 LONG = (  # a question, the answer, and its short form
     ("What is flashmoe?", "flashmoe is a Python package that runs Mixture-of-Experts language models larger than your memory. It keeps the dense weights in memory and streams the experts from SSD.", "It runs models larger than your memory.", ["larger", "memory"]),
@@ -978,7 +981,7 @@ LONG = (  # a question, the answer, and its short form
     ("Why does flashmoe use pread and not mmap?", "With pread flashmoe decides what is read and what stays in memory. With mmap the operating system decides, and each page fault stalls the program.", "With pread flashmoe itself decides what is in memory.", ["pread", "decides"]),
     ("How can I relax?", "Take a short break, breathe slowly, and then go on step by step. A walk outside helps as well.", "Take a break and breathe.", ["break", "breathe", "walk"]),
     ("What changes with a smaller memory budget?", "The answers stay the same, but it gets slower, because more experts have to be read from the SSD.", "It gets slower.", ["slower"]))
-LAST_SAID = Bank("last_said", ("What did I just say?", "What did I say?", "What was my last message?", "Repeat what I said.", "What did I just write?", "What were my words?", "Can you repeat what I wrote?", "Tell me what I just told you.", "What have I just told you?", "quote me"))
+LAST_SAID = Bank("last_said", ("What did I just say?", "What did I say?", "What was my last message?", "Repeat what I said.", "What did I just write?", "What were my words?", "Quote my words.", "Quote my last message.", "Say what I said.", "Echo my last message.", "What did I write to you?", "Give me my own words back.", "Can you repeat what I wrote?", "Tell me what I just told you.", "What have I just told you?", "quote me"))
 TWO = ("{a} {b}", "{a} And {b}", "{a} Also, {b}")
 
 
@@ -987,15 +990,17 @@ def _fill(rng: random.Random, split: str, memory: Memory) -> dict[str, str]:
     if memory.name in ("name", "pet", "friend"):
         slots["v"] = a_name(rng, split)
     elif memory.name == "city":
-        slots["v"] = pick(rng, CITIES, split) if rng.random() < 0.75 else a_name(rng, split) + rng.choice(("ville", "ton", "burg", "stad", "field"))
+        slots["v"] = wide.place(rng) if split == "train" and rng.random() < 0.4 else pick(rng, CITIES, split) if rng.random() < 0.75 else a_name(rng, split) + rng.choice(("ville", "ton", "burg", "stad", "field"))
     elif memory.name == "number":
         slots["v"] = str(rng.randrange(10 ** rng.choice((1, 2, 2, 3, 4, 4, 5, 6))))
     elif memory.name == "word":
-        slots["v"] = a_name(rng, split).lower() if rng.random() < 0.5 else rng.choice(FOODS + COLOURS + ANIMALS + HOBBIES + JOBS)
+        slots["v"] = wide.word(rng) if split == "train" and rng.random() < 0.4 else a_name(rng, split).lower() if rng.random() < 0.5 else rng.choice(FOODS + COLOURS + ANIMALS + HOBBIES + JOBS)
     elif memory.name == "place":
         slots["v"] = rng.choice(PLACES)
     else:
         slots["v"] = rng.choice({"colour": COLOURS, "food": FOODS, "job": JOBS, "hobby": HOBBIES}.get(memory.name, ["x"]))
+    if split == "train" and memory.name in ("food", "job", "hobby", "place", "colour") and rng.random() < 0.4:
+        slots["v"] = wide.word(rng)
     slots["V"] = slots["v"][:1].upper() + slots["v"][1:]
     return slots
 

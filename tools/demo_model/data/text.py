@@ -6,8 +6,11 @@ import random
 import string
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 
+from . import wide
 from .common import Check, Conversation, assistant, kept_back, pick, user
+from .copying import lexicon
 from .phrasing import Bank, contains, expand, listed, self_test, wrap
 
 WORDS = ["apple", "pear", "plum", "cherry", "lemon", "mango", "melon", "grape", "peach", "orange", "banana", "tomato", "potato", "carrot", "onion", "garlic", "pepper", "bread", "butter", "cheese", "honey", "sugar", "salt", "rice", "pasta", "soup", "salad", "cake", "cookie", "coffee", "tea", "milk", "water", "juice", "sausage", "biscuit", "pancake", "pizza", "cat", "dog", "horse", "rabbit", "mouse", "tiger", "lion", "bear", "wolf", "fox", "deer", "eagle", "owl", "parrot", "penguin", "dolphin", "whale", "shark", "turtle", "spider", "butterfly", "elephant", "giraffe", "monkey", "kangaroo", "squirrel", "hamster", "goat", "sheep", "chicken", "duck", "goose", "lizard", "frog", "beetle", "ant", "camel", "red", "blue", "green", "yellow", "purple", "orange", "silver", "golden", "black", "white", "brown", "pink", "violet", "crimson", "house", "garden", "window", "door", "kitchen", "table", "chair", "lamp", "mirror", "carpet", "ceiling", "bottle", "basket", "bucket", "ladder", "hammer", "candle", "pillow", "blanket", "curtain", "drawer", "shelf", "oven", "fridge", "spoon", "fork", "knife", "plate", "glass", "cup", "kettle", "broom", "umbrella", "suitcase", "wallet", "pencil", "paper", "notebook", "folder", "envelope", "stamp", "ruler", "eraser", "scissors", "glue", "keyboard", "monitor", "laptop", "printer", "cable", "battery", "router", "server", "memory", "disk", "thread", "kernel", "buffer", "packet", "folder", "driver", "model", "token", "expert", "layer", "weight", "matrix", "vector", "tensor", "cache", "stream", "river", "mountain", "valley", "forest", "island", "desert", "ocean", "beach", "meadow", "hill", "lake", "bridge", "tower", "castle", "village", "city", "street", "market", "school", "library", "museum", "theatre", "hospital", "station", "airport", "harbour", "factory", "office", "church", "garage", "stadium", "summer", "winter", "spring", "autumn", "monday", "friday", "morning", "evening", "night", "midnight", "noon", "weekend", "holiday", "birthday", "doctor", "teacher", "farmer", "baker", "driver", "pilot", "sailor", "painter", "singer", "writer", "lawyer", "nurse", "soldier", "plumber", "engineer", "gardener", "music", "guitar", "piano", "violin", "trumpet", "drum", "flute", "song", "dance", "movie", "novel", "poem", "story", "letter", "puzzle", "riddle", "chess", "football", "tennis", "happy", "sad", "angry", "quiet", "loud", "quick", "slow", "heavy", "light", "bright", "dark", "clean", "dirty", "empty", "full", "young", "old", "strong", "gentle", "brave", "clever", "simple", "strange", "famous", "modern", "ancient", "golden", "frozen", "broken", "hidden", "sudden", "honest", "polite", "lazy", "busy", "hungry", "thirsty", "run", "walk", "jump", "swim", "climb", "write", "read", "think", "dream", "laugh", "listen", "whisper", "shout", "build", "break", "carry", "gather", "wander", "travel", "strawberry", "raspberry", "blueberry", "pineapple", "watermelon", "chocolate", "cinnamon", "vanilla", "mushroom", "pumpkin", "cucumber", "broccoli", "mississippi", "bookkeeper", "committee", "necessary", "parallel", "success", "balloon", "coffee", "address", "letter", "rabbit", "hello", "yellow", "pepper", "science", "history", "physics", "biology", "chemistry", "algebra", "geometry", "language", "grammar", "alphabet", "sentence", "paragraph", "chapter", "cloud", "storm", "thunder", "lightning", "rainbow", "snow", "wind", "breeze", "fog", "frost", "sunshine", "shadow", "star", "moon", "planet", "comet", "galaxy", "rocket", "train", "bicycle", "tractor", "airplane", "helicopter", "submarine", "sailboat", "engine", "wheel", "pedal", "anchor", "compass", "map", "ticket", "passport", "tree", "leaf", "flower", "rose", "tulip", "daisy", "lily", "oak", "maple", "pine", "willow", "grass", "moss", "root", "branch", "seed", "heart", "hand", "finger", "elbow", "shoulder", "knee", "ankle", "nose", "mouth", "tongue", "tooth", "stomach", "brain", "bone", "muscle", "skin", "king", "queen", "prince", "knight", "wizard", "dragon", "giant", "pirate", "hero", "villain", "ghost", "monster", "fairy", "robot", "alien", "python", "flashmoe", "quantum", "signal", "pattern", "network", "window", "system", "module", "package", "version", "release", "branch", "commit", "function", "level", "radar", "civic", "kayak", "rotor", "madam", "noon", "refer", "stats"]
@@ -45,7 +48,17 @@ class Exercise:
 # --- material
 
 
+@cache
+def _lexicon_words() -> list[str]:
+    return [word for word in lexicon() if len(word) <= 10]
+
+
 def word(rng: random.Random, split: str) -> str:
+    source = rng.random()
+    if split == "train" and source < 0.6:  # the letters of any word, not of those in the lists
+        return next(made for _ in iter(int, 1) if len(made := wide.word(rng)) <= 12)
+    if source < 0.78:
+        return pick(rng, _lexicon_words(), split)
     if rng.random() < 0.12:
         for _ in range(200):
             made = "".join(rng.choice(PARTS) for _ in range(rng.choice((2, 2, 3))))
@@ -55,6 +68,8 @@ def word(rng: random.Random, split: str) -> str:
 
 
 def name(rng: random.Random, split: str) -> str:
+    if split == "train" and rng.random() < 0.5:
+        return next(made for _ in iter(int, 1) if (made := wide.first(rng)).isascii() and made.isalpha())
     return pick(rng, NAMES, split)
 
 
@@ -65,7 +80,7 @@ def words(rng: random.Random, split: str, count: int) -> list[str]:
     for _ in range(100):
         if len(chosen) == count:
             break
-        entry = name(rng, split) if source < 0.25 else word(rng, split) if len(chosen) < 2 else rng.choice(WORDS)
+        entry = name(rng, split) if source < 0.25 else word(rng, split) if len(chosen) < 2 or split == "train" else rng.choice(WORDS)
         if entry not in chosen and (split == "heldout" or not kept_back(entry)):
             chosen.append(entry)
     rng.shuffle(chosen)
@@ -79,6 +94,7 @@ def numbers(rng: random.Random, count: int) -> list[int]:
 
 def random_string(rng: random.Random, split: str) -> str:
     """Something without sense that can only be copied."""
+    any_word = (lambda: wide.word(rng)) if split == "train" else (lambda: rng.choice(WORDS))
     for _ in range(200):
         kind = rng.randrange(17)
         if kind == 0:
@@ -89,21 +105,21 @@ def random_string(rng: random.Random, split: str) -> str:
             made = "-".join("".join(rng.choices(string.ascii_uppercase + string.digits, k=rng.randint(2, 5)))
                             for _ in range(rng.randint(2, 4)))
         elif kind == 3:
-            made = rng.choice(WORDS) + rng.choice("._-") + rng.choice(WORDS) + rng.choice(
+            made = any_word() + rng.choice("._-") + any_word() + rng.choice(
                 (".txt", ".py", ".md", ".json", ".csv", ".log", ".png", ".toml", ".c", ".h", ".pdf", ".yaml", ".sh", ".tar.gz"))
         elif kind == 4:
             made = rng.choice(("README.md", "LICENSE", "Makefile", "CMakeLists.txt", "pyproject.toml", "main.py", "setup.cfg",
                                "Dockerfile", "index.html", "config.json", "tokenizer.json", "model.safetensors", "notes.txt"))
             made = rng.choice(("", "docs/", "src/", "./", "~/", "/tmp/", "../", "/home/" + rng.choice(WORDS) + "/")) + made
         elif kind == 5:
-            made = rng.choice(NAMES).lower() + rng.choice(("", ".", "_")) + rng.choice(WORDS) + "@" + rng.choice(WORDS) + rng.choice(
+            made = rng.choice(NAMES).lower() + rng.choice(("", ".", "_")) + any_word() + "@" + any_word() + rng.choice(
                 (".com", ".org", ".net", ".de", ".io", ".co.uk"))
         elif kind == 6:
             made = str(rng.randrange(10 ** rng.randint(3, 12)))
         elif kind == 7:
             made = f"{rng.randrange(1000)}.{rng.randrange(1000)}"
         elif kind == 8:
-            made = "https://" + rng.choice(("www.", "", "docs.")) + rng.choice(WORDS) + rng.choice((".com", ".org", ".dev")) + rng.choice(
+            made = "https://" + rng.choice(("www.", "", "docs.")) + any_word() + rng.choice((".com", ".org", ".dev")) + rng.choice(
                 ("", "/" + rng.choice(WORDS), f"/{rng.choice(WORDS)}?id={rng.randrange(1000)}"))
         elif kind == 9:
             made = "".join(rng.choice(PARTS) for _ in range(rng.randint(2, 5)))
@@ -112,7 +128,7 @@ def random_string(rng: random.Random, split: str) -> str:
         elif kind == 11:
             made = sentence_of(rng, split)
         elif kind == 12:
-            made = " ".join(rng.choice(WORDS) for _ in range(rng.randint(2, 7)))
+            made = " ".join(any_word() for _ in range(rng.randint(2, 7)))
         elif kind == 13:
             made = f"+{rng.randint(1, 99)} {rng.randint(100, 999)} {rng.randint(1000, 9999)}{rng.randint(10, 999)}"
         elif kind == 14:
@@ -142,8 +158,11 @@ _PLACES = ["kitchen", "garden", "market", "library", "station", "harbour", "offi
 
 
 def sentence_of(rng: random.Random, split: str) -> str:
-    made = expand(rng, rng.choice(SENTENCES), name=name(rng, split), other=rng.choice(NAMES), adjective=rng.choice(_ADJECTIVES),
-                  noun=rng.choice(_NOUNS), thing=rng.choice(_NOUNS), place=rng.choice(_PLACES), month=rng.choice(("May", "June", "autumn")))
+    def one(entries: Sequence[str]) -> str:
+        return wide.word(rng) if split == "train" and rng.random() < 0.4 else rng.choice(entries)
+
+    made = expand(rng, rng.choice(SENTENCES), name=name(rng, split), other=rng.choice(NAMES), adjective=one(_ADJECTIVES),
+                  noun=one(_NOUNS), thing=one(_NOUNS), place=one(_PLACES), month=rng.choice(("May", "June", "autumn")))
     return made[:1].upper() + made[1:] if rng.random() < 0.7 else made
 
 
