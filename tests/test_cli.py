@@ -7,6 +7,7 @@ import io
 import json
 import os
 import re
+import resource
 import shlex
 import shutil
 import signal
@@ -554,20 +555,20 @@ def test_the_examples_of_the_documentation_run(checkpoint: Path, tmp_path: Path)
 
 def test_help_comes_at_once() -> None:
     program("--help")
-    times = []
-    for _ in range(3):
-        start = time.perf_counter()
-        assert program("--help").returncode == 0
-        times.append(time.perf_counter() - start)
-    assert min(times) < 1.0  # 0.3 s on a machine that is not busy
+
+    def processor_seconds() -> float:  # of the children, so that other work on the machine does not count
+        used = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return used.ru_utime + used.ru_stime
+
+    before = processor_seconds()
+    assert program("--help").returncode == 0
+    assert processor_seconds() - before < 1.0  # 0.3 s, most of it Python's own start
 
 
 @needs_demo
 def test_the_demo_talks() -> None:
-    start = time.perf_counter()
     done = program("run", "Hello! Who are you?", "--memory", "64MiB", "--temperature", "0")
     assert done.returncode == 0, done.stderr
     assert "demo" in done.stdout.lower()
-    assert time.perf_counter() - start < 10
     streamed = program("run", "Hello! Who are you?", "--memory", "12MiB", "--temperature", "0")
     assert streamed.stdout == done.stdout

@@ -135,10 +135,10 @@ def test_unfinished_bytes_at_the_end_show_as_a_replacement() -> None:
 def test_streaming_takes_linear_time() -> None:
     ids = [next(iter(TOKENIZER.encode(chr(0x80)[:1])))] * 200_000  # bytes that never make a character
     stream = TOKENIZER.stream()
-    start = time.perf_counter()
+    start = time.thread_time()
     for token in ids:
         stream.push(token)
-    assert time.perf_counter() - start < 2.0
+    assert time.thread_time() - start < 2.0
 
 
 # ---- template
