@@ -61,6 +61,7 @@ fm_status fm_model_open(const fm_spec *spec, const fm_options *options, fm_progr
             .tables = m->table->experts,
             .layers = m->table->config.layers,
             .experts = m->table->config.experts,
+            .experts_per_token = m->plan.experts_per_token,
             .slots = m->plan.cache_slots,
             .threads = m->plan.read_threads,
             .direct = m->direct,

@@ -474,7 +474,7 @@ fm_status fm_experts_new(fm_experts **out, const fm_experts_options *options, fm
     src->request.slot = calloc(options->experts, sizeof *src->request.slot);
     src->request.acquired = calloc(options->experts, 1);
     src->request.missed = calloc(options->experts, 1);
-    src->policy = fm_policy_new(options->layers, options->experts, options->slots);
+    src->policy = fm_policy_new(options->layers, options->experts, options->experts_per_token, options->slots);
     if (!src->memory || !src->slots || !src->where || !src->places || !src->queue || !src->request.ids ||
         !src->request.slot || !src->request.acquired || !src->request.missed || !src->policy) {
         fm_experts_free(src);

@@ -30,7 +30,7 @@ typedef struct fm_expert_view {
 typedef struct fm_experts_options {
     const fm_file *files;
     const fm_expert_table *tables; /* [layers]; these and `files` must outlive the source */
-    uint32_t layers, experts;
+    uint32_t layers, experts, experts_per_token;
     uint32_t slots;   /* the most there will be */
     uint32_t threads; /* of reading */
     bool direct;

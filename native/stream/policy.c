@@ -3,15 +3,16 @@
 #include <math.h>
 #include <stdlib.h>
 
-/* Tokens. From replays of routing traces (docs/lessons.md): shorter forgets the experts that a text comes back to,
- * longer keeps those of a topic that is over. */
-#define HALF_LIFE 16.0
-/* Choices of so many tokens ago count for nothing: 2^-16. */
-enum { MEMORY = 256 };
+/* Tokens. Replays of routing traces (docs/lessons.md) say: as many as the slots could serve without a hit. Shorter
+ * forgets the experts that a text comes back to, longer keeps those of a topic that is over. */
+#define LEAST_HALF_LIFE 2.0
+/* Choices of so many half-lives ago count for nothing. */
+#define MEMORY 16.0
 
 struct fm_policy {
     uint32_t experts;
-    /* [layers][experts]: the logarithm (base 2) of the sum of 2^(t / HALF_LIFE) over the tokens t that chose it. All
+    double half_life; /* tokens */
+    /* [layers][experts]: the logarithm (base 2) of the sum of 2^(t / half_life) over the tokens t that chose it. All
      * sums fade alike, so this form needs no fading: two scores compare the same at any time. */
     double *score;
     uint64_t time, pass; /* tokens before this pass, and in it */
@@ -25,12 +26,13 @@ struct fm_policy {
     } *places;      /* [slots] */
 };
 
-fm_policy *fm_policy_new(uint32_t layers, uint32_t experts, uint32_t slots) {
+fm_policy *fm_policy_new(uint32_t layers, uint32_t experts, uint32_t k, uint32_t slots) {
     fm_policy *p = calloc(1, sizeof *p);
     if (!p)
         return NULL;
     size_t all = (size_t)layers * experts;
     p->experts = experts;
+    p->half_life = fmax(LEAST_HALF_LIFE, (double)slots / ((double)layers * k));
     p->score = malloc(all * sizeof *p->score);
     p->heap = calloc(slots, sizeof *p->heap);
     p->places = calloc(slots, sizeof *p->places);
@@ -61,8 +63,9 @@ void fm_policy_chosen(fm_policy *p, uint32_t layer, const int32_t *ids, uint32_t
         p->time += p->pass;
         p->pass = tokens;
     }
-    for (uint32_t t = tokens > MEMORY ? tokens - MEMORY : 0; t < tokens; t++) {
-        double now = (double)(p->time + t) / HALF_LIFE;
+    uint32_t memory = (uint32_t)(MEMORY * p->half_life);
+    for (uint32_t t = tokens > memory ? tokens - memory : 0; t < tokens; t++) {
+        double now = (double)(p->time + t) / p->half_life;
         for (uint32_t i = 0; i < k; i++) {
             double *score = &p->score[(size_t)layer * p->experts + (size_t)ids[(size_t)t * k + i]];
             *score = now + log2(1.0 + exp2(*score - now));

@@ -1,9 +1,9 @@
 /* Which slot of the cache to give up next.
  *
- * Every expert has a score: how often it was chosen, a choice of HALF_LIFE tokens ago counting half as much as one of
- * now. The slot with the lowest score goes first. So recency decides between experts that were chosen equally often,
- * and frequency where the cache holds less than a token needs, where the least recently used slot is the very one that
- * is needed next. Scores are kept for experts that are not in the cache too.
+ * Every expert has a score: how often it was chosen, a choice of some tokens ago counting half as much as one of now.
+ * The slot with the lowest score goes first. So recency decides between experts that were chosen equally often, and
+ * frequency where the cache holds less than a token needs, where the least recently used slot is the very one that is
+ * needed next. Scores are kept for experts that are not in the cache too.
  *
  * Not thread-safe: the cache's lock covers it. */
 #ifndef FM_STREAM_POLICY_H
@@ -17,8 +17,8 @@ typedef struct fm_policy fm_policy;
 #define FM_SCORE_EMPTY (-HUGE_VAL)
 #define FM_SCORE_AHEAD HUGE_VAL
 
-/* NULL when memory is short. */
-fm_policy *fm_policy_new(uint32_t layers, uint32_t experts, uint32_t slots);
+/* k: experts that a token asks of a layer. NULL when memory is short. */
+fm_policy *fm_policy_new(uint32_t layers, uint32_t experts, uint32_t k, uint32_t slots);
 void fm_policy_free(fm_policy *p);
 
 /* What the router of a layer chose for consecutive tokens: ids [tokens][k]. Layer 0 begins a pass, and so moves time.
