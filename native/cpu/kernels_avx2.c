@@ -18,6 +18,7 @@
 #define LANES                  8
 #define MOST_TOKENS            3
 #define DIRECT_TOKENS          2
+#define ATTEND_HEADS           2
 #define DIRECT_MOST            2
 #define AHEAD(rows, row_bytes) ((rows) == 1 ? 4096 : 4 * (row_bytes) + 256)
 typedef __m256 V;

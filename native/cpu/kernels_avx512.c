@@ -20,6 +20,7 @@
 #define LANES                  16
 #define MOST_TOKENS            6
 #define DIRECT_TOKENS          4
+#define ATTEND_HEADS           4
 #define DIRECT_MOST            8
 #define AHEAD(rows, row_bytes) ((rows) == 1 ? 4096 : 4 * (row_bytes) + 256)
 typedef __m512 V;

@@ -11,6 +11,7 @@
 #define LANES                  4
 #define MOST_TOKENS            6
 #define DIRECT_TOKENS          4
+#define ATTEND_HEADS           4
 #define DIRECT_MOST            4
 #define AHEAD(rows, row_bytes) ((rows) == 1 ? 1024 : 4 * (row_bytes))
 typedef float32x4_t V;

@@ -4,7 +4,8 @@
  * v_mul, v_div, v_fma(a, b, c) = a b + c, v_fnma(a, b, c) = c - a b, v_min and v_max (the second where one is NaN),
  * v_round (to even), v_pow2 (of a whole number in [-126, 127]), v_clear_less(x, limit, y) = x < limit ? 0 : y,
  * v_load_part(p, count) and v_store_part(p, x, count) for the first count lanes (the others are zero and not touched),
- * v_sum, v_most (over the lanes), reduce4 (four sums, in an order of additions that is the same for each).
+ * ATTEND_HEADS (heads whose 4 vectors of sums each fit in registers), v_sum, v_most (over the lanes), reduce4 (four
+ * sums, in an order of additions that is the same for each).
  *
  * The last lanes of a run go through the same operations as full vectors, so that a value does not depend on where in
  * the run it stands. */
@@ -123,64 +124,92 @@ static float exp_minus_max(float *x, uint32_t n, float *max) {
 /* ---- attention
  * -------------------------------------------------------------------------------------------------------- */
 
-/* Scores of two heads at four positions; the pointers may repeat. */
-static inline void scores_2x4(const float *q0, const float *q1, const float *const *k, uint32_t dim, float *out0,
-                              float *out1) {
-    V s0[4], s1[4];
-    for (int j = 0; j < 4; j++)
-        s0[j] = s1[j] = v_zero();
+/* Scores of some heads at four positions; positions may repeat. */
+INLINE void scores(int heads, const float *q, const float *const *k, uint32_t dim, float (*out)[FM_ATTEND_SPAN + 4],
+                   uint32_t at) {
+    V s[ATTEND_HEADS][4];
+    UNROLL
+    for (int h = 0; h < heads; h++)
+        s[h][0] = s[h][1] = s[h][2] = s[h][3] = v_zero();
     for (uint32_t i = 0; i < dim; i += LANES) {
-        V a = v_load_some(q0 + i, dim - i), b = v_load_some(q1 + i, dim - i);
-        for (int j = 0; j < 4; j++) {
-            V key = v_load_some(k[j] + i, dim - i);
-            s0[j] = v_fma(a, key, s0[j]);
-            s1[j] = v_fma(b, key, s1[j]);
+        V key[4];
+        UNROLL
+        for (int j = 0; j < 4; j++)
+            key[j] = v_load_some(k[j] + i, dim - i);
+        UNROLL
+        for (int h = 0; h < heads; h++) {
+            V query = v_load_some(q + (size_t)h * dim + i, dim - i);
+            UNROLL
+            for (int j = 0; j < 4; j++)
+                s[h][j] = v_fma(query, key[j], s[h][j]);
         }
     }
-    reduce4(s0[0], s0[1], s0[2], s0[3], out0);
-    reduce4(s1[0], s1[1], s1[2], s1[3], out1);
+    UNROLL
+    for (int h = 0; h < heads; h++)
+        reduce4(s[h][0], s[h][1], s[h][2], s[h][3], out[h] + at);
 }
 
-/* Columns [i, i + width) of the sums of v rows with the weights of two heads; o0 and o1 may be the same. */
-static inline __attribute__((always_inline)) void weigh(int vectors, const float *w0, const float *w1, const float *v,
-                                                        uint32_t len, uint32_t dim, uint32_t i, float *o0, float *o1) {
-    V s0[4], s1[4];
+/* Columns [i, i + vectors * LANES) of the sums of v rows with the weights of some heads. */
+INLINE void weigh(int heads, int vectors, const float (*w)[FM_ATTEND_SPAN + 4], const float *v, uint32_t len,
+                  uint32_t dim, uint32_t i, float *out) {
+    V s[ATTEND_HEADS][4];
+    UNROLL
+    for (int h = 0; h < heads; h++)
+        UNROLL
     for (int c = 0; c < vectors; c++)
-        s0[c] = s1[c] = v_zero();
+        s[h][c] = v_zero();
     for (uint32_t j = 0; j < len; j++) {
-        V a = v_set1(w0[j]), b = v_set1(w1[j]);
-        for (int c = 0; c < vectors; c++) {
-            V value = vectors > 1 ? v_loadu(v + (size_t)j * dim + i + c * LANES)
-                                  : v_load_some(v + (size_t)j * dim + i, dim - i);
-            s0[c] = v_fma(a, value, s0[c]);
-            s1[c] = v_fma(b, value, s1[c]);
+        V value[4];
+        UNROLL
+        for (int c = 0; c < vectors; c++)
+            value[c] = vectors > 1 ? v_loadu(v + (size_t)j * dim + i + c * LANES)
+                                   : v_load_some(v + (size_t)j * dim + i, dim - i);
+        UNROLL
+        for (int h = 0; h < heads; h++) {
+            V weight = v_set1(w[h][j]);
+            UNROLL
+            for (int c = 0; c < vectors; c++)
+                s[h][c] = v_fma(weight, value[c], s[h][c]);
         }
     }
-    for (int c = 0; c < vectors; c++) {
-        v_store_some(o0 + i + c * LANES, s0[c], dim - i - (uint32_t)c * LANES);
-        v_store_some(o1 + i + c * LANES, s1[c], dim - i - (uint32_t)c * LANES);
+    UNROLL
+    for (int h = 0; h < heads; h++)
+        UNROLL
+    for (int c = 0; c < vectors; c++)
+        v_store_some(out + (size_t)h * dim + i + c * LANES, s[h][c], dim - i - (uint32_t)c * LANES);
+}
+
+/* Heads that share the loads of keys and values. */
+INLINE void attend_heads(int heads, const float *q, const float *k, const float *v, uint32_t len, uint32_t dim,
+                         float *out, float *max, float *sum) {
+    float w[ATTEND_HEADS][FM_ATTEND_SPAN + 4] __attribute__((aligned(64)));
+    for (uint32_t j = 0; j < len; j += 4) {
+        const float *keys[4];
+        for (uint32_t p = 0; p < 4; p++)
+            keys[p] = k + (size_t)(j + p < len ? j + p : len - 1) * dim;
+        scores(heads, q, keys, dim, w, j);
     }
+    for (int h = 0; h < heads; h++)
+        sum[h] = exp_minus_max(w[h], len, &max[h]);
+    uint32_t i = 0;
+    for (; i + 4 * LANES <= dim; i += 4 * LANES)
+        weigh(heads, 4, (const float(*)[FM_ATTEND_SPAN + 4]) w, v, len, dim, i, out);
+    for (; i < dim; i += LANES)
+        weigh(heads, 1, (const float(*)[FM_ATTEND_SPAN + 4]) w, v, len, dim, i, out);
 }
 
 static void attend_span(const float *q, uint32_t heads, const float *k, const float *v, uint32_t len, uint32_t dim,
                         float *out, float *max, float *sum) {
-    float w0[FM_ATTEND_SPAN + 4] __attribute__((aligned(64))), w1[FM_ATTEND_SPAN + 4] __attribute__((aligned(64)));
-    for (uint32_t h = 0; h < heads; h += 2) {
-        uint32_t g = h + 1 < heads ? h + 1 : h; /* a last odd head is computed twice */
-        for (uint32_t j = 0; j < len; j += 4) {
-            const float *keys[4];
-            for (uint32_t p = 0; p < 4; p++)
-                keys[p] = k + (size_t)(j + p < len ? j + p : len - 1) * dim;
-            scores_2x4(q + (size_t)h * dim, q + (size_t)g * dim, keys, dim, w0 + j, w1 + j);
+    for (uint32_t h = 0; h < heads;) {
+        const float *query = q + (size_t)h * dim;
+        float *o = out + (size_t)h * dim;
+        if (heads - h >= ATTEND_HEADS) {
+            attend_heads(ATTEND_HEADS, query, k, v, len, dim, o, max + h, sum + h);
+            h += ATTEND_HEADS;
+        } else {
+            attend_heads(1, query, k, v, len, dim, o, max + h, sum + h);
+            h++;
         }
-        sum[h] = exp_minus_max(w0, len, &max[h]);
-        sum[g] = exp_minus_max(w1, len, &max[g]);
-        float *o0 = out + (size_t)h * dim, *o1 = out + (size_t)g * dim;
-        uint32_t i = 0;
-        for (; i + 4 * LANES <= dim; i += 4 * LANES)
-            weigh(4, w0, w1, v, len, dim, i, o0, o1);
-        for (; i < dim; i += LANES)
-            weigh(1, w0, w1, v, len, dim, i, o0, o1);
     }
 }
 

@@ -347,8 +347,10 @@ INLINE void fill_tile(int bits, const affine *a, tile *t, uint32_t row, uint32_t
             UNROLL
             for (uint32_t r = 0; r < 16; r++) {
                 uint32_t real = row + 16 * half + r < a->row1 ? row + 16 * half + r : a->row1 - 1;
-                v[r] =
-                    load_chunk(bits, a->m->weight + real * a->row_bytes + (size_t)k * (size_t)(8 * parts * bits), mask);
+                const uint8_t *p = a->m->weight + real * a->row_bytes + (size_t)k * (size_t)(8 * parts * bits);
+                __builtin_prefetch(p + TILE_ROWS * a->row_bytes, 0,
+                                   2); /* of the next tile, during this one's products */
+                v[r] = load_chunk(bits, p, mask);
             }
             transpose16(v);
             UNROLL
