@@ -1,8 +1,8 @@
 """The shapes of models to measure: those of real checkpoints, by name, and changes to them.
 
-    35b                          as Qwen3.5-35B-A3B
-    35b,layers=8                 fewer layers of it
-    122b,experts=128,top_k=6     whatever else a judge may want
+35b                          as Qwen3.5-35B-A3B
+35b,layers=8                 fewer layers of it
+122b,experts=128,top_k=6     whatever else a judge may want
 """
 
 from __future__ import annotations

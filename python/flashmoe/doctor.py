@@ -111,11 +111,11 @@ def examine(model: str | None = None, size: int = 256 << 20, seconds: float = 1.
     if not disk.direct:
         reader, why = "buffered", disk.refusal
     return Report(
-        versions={"flashmoe": __version__, "python": platform.python_version(), **_packages()},
+        versions={"flashmoe": __version__, "python": platform.python_version(), **packages()},
         system=f"{platform.system()} {platform.release()} {platform.machine()}",
-        processor=_processor(),
-        cores=_cores(),
-        features=_features(),
+        processor=processor(),
+        cores=cores(),
+        features=features(),
         kernels=kernels,
         memory_total=memory_total(),
         memory_available=memory_available(),
@@ -135,9 +135,9 @@ def measure_memory() -> dict[int, float]:
     """Rate of reading memory, by threads: 1, 2, 4 and so on, up to one for each core."""
     from . import _core
 
-    size = max(16 << 20, min(256 << 20, memory_available() // 8))
-    cores = _cores()
-    threads = sorted({*(1 << i for i in range(cores.bit_length())), cores})
+    size = max(16 << 20, min(1 << 30, memory_available() // 8))  # beyond any cache
+    most = cores()
+    threads = sorted({*(1 << i for i in range(most.bit_length())), most})
     return {n: _core.measure_memory(size, n) for n in threads}
 
 
@@ -209,7 +209,8 @@ def _forget(path: Path) -> None:
             os.close(descriptor)
 
 
-def _packages() -> dict[str, str]:
+def packages() -> dict[str, str]:
+    """Versions of what this program uses."""
     found = {}
     for name in PACKAGES:
         try:
@@ -219,18 +220,20 @@ def _packages() -> dict[str, str]:
     return found
 
 
-def _cores() -> int:
+def cores() -> int:
     """Cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _processor() -> str:
+def processor() -> str:
+    """Its name."""
     if sys.platform == "darwin":
         return _sysctl("machdep.cpu.brand_string") or platform.machine()
     return _cpuinfo().get("model name") or platform.processor() or platform.machine()
 
 
-def _features() -> tuple[str, ...]:
+def features() -> tuple[str, ...]:
+    """Those of FEATURES that the processor has."""
     info = _cpuinfo()
     if sys.platform == "darwin":
         words = {name for name in ("asimd", "asimddp", "i8mm", "bf16") if platform.machine() == "arm64"}

@@ -1,0 +1,183 @@
+"""The plots, from the result files alone. Needs matplotlib (the `bench` extra)."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from . import report
+from .report import Results
+
+GIB = 1 << 30
+COLOURS = {"flashmoe": "#0b6e4f", "llama": "#c1440e", "llama-mmap": "#e09f3e", "llama-mmap@128": "#8d5524"}
+
+
+def _colour(name: str, i: int) -> str:
+    return COLOURS.get(name, f"C{i}")
+
+
+def budget(results: Results, axes: Any) -> bool:
+    """Decode against the memory limit, everything in memory at the right end, with the bound."""
+    points: dict[str, list[tuple[float, float]]] = {}
+    bounds: list[tuple[float, float]] = []
+    for _, data in report.budgets(results):
+        limit = data["limit"] / GIB
+        for name, run in data["engines"].items():
+            if run["rounds"]:
+                seconds = statistics.median(r["mean_seconds"] for r in run["rounds"])
+                points.setdefault(name, []).append((limit, 1 / seconds))
+            if "bound" in run:
+                bounds.append((limit, 1 / run["bound"]["seconds"]))
+    for name, run in report.resident(results).items():
+        size = max(run["peak"]) / GIB
+        points.setdefault(name, []).append((size, 1 / statistics.median(run["decode"])))
+        if "bound" in run:
+            bounds.append((size, 1 / statistics.median(run["bound"])))
+    if not points:
+        return False
+    axes.plot(*zip(*sorted(bounds), strict=True), "--", color="0.5", label="bound: min(memory, disk) at our hit rate")
+    for i, (name, found) in enumerate(points.items()):
+        axes.plot(*zip(*sorted(found), strict=True), "o-", color=_colour(name, i), label=name)
+    axes.set(
+        xlabel="memory limit, GiB (rightmost: everything in memory)", ylabel="decode, tokens per second", yscale="log"
+    )
+    axes.legend()
+    return True
+
+
+def token_time(results: Results, axes: Any) -> bool:
+    """Where a token's time goes, by memory limit."""
+    columns: list[tuple[str, dict[str, Any]]] = []
+    for text, data in report.budgets(results):
+        rounds = data["engines"].get("flashmoe", {}).get("rounds")
+        if rounds:
+            columns.append((text, {key: statistics.median(r[key] for r in rounds) for key in rounds[0]}))
+    runs = [
+        run["flashmoe"]["decode"] for run in report.series(results, "resident") if "decode" in run.get("flashmoe", {})
+    ]
+    if runs:
+        columns.append(("all", {key: statistics.median(r[key] for r in runs) for key in runs[0]}))
+    if not columns:
+        return False
+    kinds = [("waiting", "waiting for reads", "#bbbbbb"), ("seconds_mixer", "attention and DeltaNet", "#1b6ca8"),
+             ("experts", "experts", "#0b6e4f"), ("seconds_router", "router and shared expert", "#7fb069"),
+             ("seconds_head", "head", "#e09f3e")]  # fmt: skip
+    bottom = [0.0] * len(columns)
+    for key, label, colour in kinds:
+        heights = []
+        for _, c in columns:
+            known = sum(c.get(name, 0.0) for name in ("waiting", "seconds_mixer", "seconds_router", "seconds_head"))
+            heights.append(1e3 * (max(0.0, c["mean_seconds"] - known) if key == "experts" else c.get(key, 0.0)))
+        axes.bar([name for name, _ in columns], heights, bottom=bottom, label=label, color=colour)
+        bottom = [b + h for b, h in zip(bottom, heights, strict=True)]
+    for i, (_, c) in enumerate(columns):
+        axes.plot(
+            [i - 0.4, i + 0.4], [1e3 * c["reading"]] * 2, color="black", lw=2, label="disk busy" if i == 0 else None
+        )
+    axes.set(xlabel="memory limit", ylabel="milliseconds per decoded token")
+    axes.legend()
+    return True
+
+
+def hit_rate(results: Results, axes: Any) -> bool:
+    """Hit rate against cache size: replayed, and as reached."""
+    found = [
+        result["data"] for name, result in results.items() if name.startswith("hits-") and "curve" in result["data"]
+    ]
+    if not found:
+        return False
+    curve = found[0]["curve"]
+    share = [100 * point["share"] for point in curve]
+    axes.plot(share, [100 * point["belady"] for point in curve], "--", color="0.5", label="Belady (knows the future)")
+    axes.plot(share, [100 * point["lru"] for point in curve], "-", color="#1b6ca8", label="LRU, replayed")
+    for i, data in enumerate(found):
+        at = 100 * data["opened"]["cache_slots"] / data["opened"]["experts"]
+        axes.plot(
+            [at],
+            [100 * data["decode"]["hit_rate"]],
+            "o",
+            color=COLOURS["flashmoe"],
+            label="flashmoe" if i == 0 else None,
+        )
+    axes.set(xlabel="experts in the cache, % of all", ylabel="hit rate, %", xlim=(0, 100), ylim=(0, 100))
+    axes.legend()
+    return True
+
+
+def threads(results: Results, axes: Any) -> bool:
+    """Memory read by threads: plain reading and the 4-bit kernels."""
+    if "machine" not in results:
+        return False
+    memory = results["machine"]["data"]["memory"]
+    axes.plot(
+        [int(n) for n in memory], [rate / 1e9 for rate in memory.values()], "s--", color="0.5", label="plain reading"
+    )
+    lines: dict[str, list[tuple[int, float]]] = {}
+    for k in results.get("kernels", {}).get("data", {}).get("kernels", []):
+        if k.get("tokens") == 1 and k["bits"] == 4 and k.get("group", 64) == 64:
+            lines.setdefault(f"4 bits, {k['rows']} x {k['cols']}", []).append((k["threads"], k["gbps"]))
+    for label, points in lines.items():
+        axes.plot(*zip(*sorted(points), strict=True), "o-", label=label)
+    axes.set(xlabel="threads", ylabel="GB/s of weight bytes", ylim=(0, None), xticks=[int(n) for n in memory])
+    axes.legend()
+    return True
+
+
+def growth(results: Results, axes: Any) -> bool:
+    """Decode and prefill against the length of the context."""
+    if "growth" not in results:
+        return False
+    d = results["growth"]["data"]
+    for key, label, colour in (("decode_seconds", "decode, a token", "#0b6e4f"),
+                               ("prefill_seconds_a_token", "prefill, a token", "#1b6ca8")):  # fmt: skip
+        axes.plot([int(n) for n in d[key]], [1e3 * s for s in d[key].values()], "o-", color=colour, label=label)
+    axes.set(
+        xlabel=f"context or prompt, tokens ({d['layers']} layers)", ylabel="milliseconds", xscale="log", ylim=(0, None)
+    )
+    axes.set_xscale("log", base=2)
+    axes.legend()
+    return True
+
+
+def layers(results: Results, axes: Any) -> bool:
+    """Time of a decoded token against the number of layers."""
+    if "layers" not in results:
+        return False
+    d = results["layers"]["data"]
+    count = [0, *(point["layers"] for point in d["points"])]
+    axes.plot(count, [1e3 * (d["ends_seconds"] + n * d["layer_seconds"]) for n in count], "--", color="0.5",
+              label=f"{1e3 * d['ends_seconds']:.1f} ms + {1e3 * d['layer_seconds']:.2f} ms a layer")  # fmt: skip
+    axes.plot(
+        count[1:], [1e3 * point["decode_seconds"] for point in d["points"]], "o", color="#0b6e4f", label="measured"
+    )
+    axes.set(xlabel="layers", ylabel="milliseconds per decoded token", ylim=(0, None), xlim=(0, None))
+    axes.legend()
+    return True
+
+
+PLOTS: dict[str, Callable[[Results, Any], bool]] = {
+    "budget": budget,
+    "token-time": token_time,
+    "hit-rate": hit_rate,
+    "threads": threads,
+    "growth": growth,
+    "layers": layers,
+}
+
+
+def write(results: Results, out: Path) -> None:
+    """One SVG for each plot that has results."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    matplotlib.rcParams.update({"svg.hashsalt": "flashmoe", "font.size": 9, "axes.grid": True, "grid.alpha": 0.3})
+    from matplotlib import pyplot
+
+    for name, draw in PLOTS.items():
+        figure, axes = pyplot.subplots(figsize=(6.4, 3.8), layout="constrained")
+        if draw(results, axes):
+            axes.spines[["top", "right"]].set_visible(False)
+            figure.savefig(out / f"{name}.svg", metadata={"Date": None})
+        pyplot.close(figure)
