@@ -11,7 +11,7 @@ kernel void rope(device const float *q_gate [[buffer(0)]], device const float *k
                  constant fm_rope_args &args [[buffer(9)]], uint3 group [[threadgroup_position_in_grid]],
                  uint lane [[thread_index_in_simdgroup]]) {
     threadgroup float head[FM_HEAD_MOST];
-    uint t = group.y, dim = args.dim, half_dim = args.rope_dim / 2;
+    uint t = args.first + group.y, dim = args.dim, half_dim = args.rope_dim / 2;
     bool query = group.x < args.heads;
     uint h = query ? group.x : group.x - args.heads;
     device const float *from =
@@ -24,7 +24,7 @@ kernel void rope(device const float *q_gate [[buffer(0)]], device const float *k
     for (uint d = lane; d < dim; d += 32)
         head[d] = from[d] * factor * weight[d];
     threadgroup_barrier(mem_flags::mem_threadgroup);
-    ulong cached = (ulong(h) * args.context + args.position + t) * dim;
+    ulong cached = (ulong(h) * args.context + args.position + group.y) * dim;
     device float *to = query ? q + (ulong(t) * args.heads + h) * dim : keys + cached;
     float scale = query ? args.scale : 1.0f;
     for (uint d = lane; d < dim; d += 32) {
@@ -59,21 +59,27 @@ kernel void attend_split(device const float *q [[buffer(0)]], device const float
     device const float *v = values + (ulong(group.z) * args.context + from) * dim;
 
     float mine[FM_SPAN_HEADS][FM_HEAD_MOST / 32];
+    UNROLL
     for (uint h = 0; h < FM_SPAN_HEADS; h++)
+        UNROLL
         for (uint i = 0; i < FM_HEAD_MOST / 32; i++) {
             uint d = i * 32 + lane;
-            mine[h][i] = h < heads && d < dim ? q[(first_head + h) * dim + d] : 0.0f;
+            mine[h][i] = h < heads && d < dim ? q[(ulong(args.first) * args.heads + first_head + h) * dim + d] : 0.0f;
         }
     for (uint p = simd; p < count; p += simds) {
         float score[FM_SPAN_HEADS];
+        UNROLL
         for (uint h = 0; h < FM_SPAN_HEADS; h++)
             score[h] = 0;
+        UNROLL
         for (uint i = 0; i < FM_HEAD_MOST / 32; i++) {
             uint d = i * 32 + lane;
             float key = d < dim ? k[p * dim + d] : 0.0f;
+            UNROLL
             for (uint h = 0; h < FM_SPAN_HEADS; h++)
                 score[h] = fma(mine[h][i], key, score[h]);
         }
+        UNROLL
         for (uint h = 0; h < FM_SPAN_HEADS; h++) {
             float sum = simd_sum(score[h]);
             if (lane == 0)
@@ -101,14 +107,17 @@ kernel void attend_split(device const float *q [[buffer(0)]], device const float
     threadgroup_barrier(mem_flags::mem_threadgroup);
     for (uint d = simd * 32 + lane; d < dim; d += simds * 32) {
         float sum[FM_SPAN_HEADS];
+        UNROLL
         for (uint h = 0; h < FM_SPAN_HEADS; h++)
             sum[h] = 0;
         for (uint p = 0; p < count; p++) {
             float value = v[p * dim + d];
+            UNROLL
             for (uint h = 0; h < FM_SPAN_HEADS; h++)
                 if (h < heads)
                     sum[h] = fma(weight[h * FM_SPAN + p], value, sum[h]);
         }
+        UNROLL
         for (uint h = 0; h < FM_SPAN_HEADS; h++)
             if (h < heads)
                 partial[(ulong(first_head + h) * args.spans + group.x) * (dim + 2) + d] = sum[h];
@@ -134,7 +143,8 @@ kernel void attend_merge(device const float *partial [[buffer(0)]], device const
             sum = fma(span[d], factor, sum);
             total = fma(span[dim + 1], factor, total);
         }
-        out[group.x * dim + d] = sum / total * sigmoid(q_gate[group.x * 2 * dim + dim + d]);
+        ulong head = ulong(args.first) * args.heads + group.x;
+        out[head * dim + d] = sum / total * sigmoid(q_gate[head * 2 * dim + dim + d]);
     }
 }
 
@@ -160,13 +170,15 @@ kernel void attend_block(device const float *q [[buffer(0)]], device const float
     device const float *v = values + ulong(group.y) * args.context * dim;
     for (uint i = index; i < FM_QUERIES * dim; i += 128) {
         uint r = i / dim, row = first + min(r, count - 1);
-        ulong head = ulong(row / share) * args.heads + group.y * share + row % share;
+        ulong head = ulong(args.first + row / share) * args.heads + group.y * share + row % share;
         rows[r * dim + i % dim] = q[head * dim + i % dim];
     }
     for (uint i = index; i < FM_QUERIES * 8; i += 128)
         rescale[i] = 0;
     simdgroup_float8x8 sums[2][FM_HEAD_MOST / 32];
+    UNROLL
     for (uint i = 0; i < 2; i++)
+        UNROLL
         for (uint f = 0; f < FM_HEAD_MOST / 32; f++)
             sums[i][f] = make_filled_simdgroup_matrix<float, 8, 8>(0.0f);
     /* Eight threads keep one row's maximum and sum, four keys each. */
@@ -177,21 +189,25 @@ kernel void attend_block(device const float *q [[buffer(0)]], device const float
     threadgroup_barrier(mem_flags::mem_threadgroup);
     for (uint tile = 0; tile < end; tile += FM_KEYS) {
         simdgroup_float8x8 score[2];
+        UNROLL
         for (uint i = 0; i < 2; i++)
             score[i] = make_filled_simdgroup_matrix<float, 8, 8>(0.0f);
         for (uint d = 0; d < dim; d += 8) {
             simdgroup_float8x8 key;
             simdgroup_load(key, k + ulong(tile + simd * 8) * dim + d, dim, ulong2(0, 0), true);
+            UNROLL
             for (uint i = 0; i < 2; i++) {
                 simdgroup_float8x8 query;
                 simdgroup_load(query, rows + i * 8 * dim + d, dim);
                 simdgroup_multiply_accumulate(score[i], query, key, score[i]);
             }
         }
+        UNROLL
         for (uint i = 0; i < 2; i++)
             simdgroup_store(score[i], scores + i * 8 * SCORES + simd * 8, SCORES);
         threadgroup_barrier(mem_flags::mem_threadgroup);
         float mine[4], highest = LEAST;
+        UNROLL
         for (uint i = 0; i < 4; i++) {
             mine[i] = tile + part * 4 + i <= last ? scores[r * SCORES + part * 4 + i] : LEAST;
             highest = max(highest, mine[i]);
@@ -200,6 +216,7 @@ kernel void attend_block(device const float *q [[buffer(0)]], device const float
             highest = max(highest, simd_shuffle_xor(highest, offset));
         highest = max(highest, most);
         float factor = exp(most - highest), added = 0;
+        UNROLL
         for (uint i = 0; i < 4; i++) {
             float w = mine[i] > LEAST ? exp(mine[i] - highest) : 0.0f;
             scores[r * SCORES + part * 4 + i] = w;
@@ -213,19 +230,25 @@ kernel void attend_block(device const float *q [[buffer(0)]], device const float
             rescale[r * 8 + r % 8] = factor;
         threadgroup_barrier(mem_flags::mem_threadgroup);
         simdgroup_float8x8 weight[2][4], diagonal[2];
+        UNROLL
         for (uint i = 0; i < 2; i++) {
             simdgroup_load(diagonal[i], rescale + i * 64, 8);
+            UNROLL
             for (uint j = 0; j < 4; j++)
                 simdgroup_load(weight[i][j], scores + i * 8 * SCORES + j * 8, SCORES);
         }
+        UNROLL
         for (uint f = 0; f < FM_HEAD_MOST / 32; f++) {
             uint d = (f * 4 + simd) * 8;
             if (d < dim) {
+                UNROLL
                 for (uint i = 0; i < 2; i++)
                     simdgroup_multiply(sums[i][f], diagonal[i], sums[i][f]);
+                UNROLL
                 for (uint j = 0; j < 4; j++) {
                     simdgroup_float8x8 value;
                     simdgroup_load(value, v + ulong(tile + j * 8) * dim + d, dim);
+                    UNROLL
                     for (uint i = 0; i < 2; i++)
                         simdgroup_multiply_accumulate(sums[i][f], weight[i][j], value, sums[i][f]);
                 }
@@ -235,16 +258,18 @@ kernel void attend_block(device const float *q [[buffer(0)]], device const float
     }
     if (part == 0)
         total[r] = sum;
+    UNROLL
     for (uint f = 0; f < FM_HEAD_MOST / 32; f++) {
         uint d = (f * 4 + simd) * 8;
         if (d < dim)
+            UNROLL
             for (uint i = 0; i < 2; i++)
                 simdgroup_store(sums[i][f], rows + i * 8 * dim + d, dim);
     }
     threadgroup_barrier(mem_flags::mem_threadgroup);
     for (uint i = index; i < count * dim; i += 128) {
         uint at = i / dim, d = i % dim, row = first + at;
-        ulong head = ulong(row / share) * args.heads + group.y * share + row % share;
+        ulong head = ulong(args.first + row / share) * args.heads + group.y * share + row % share;
         out[head * dim + d] = rows[at * dim + d] / total[at] * sigmoid(q_gate[head * 2 * dim + dim + d]);
     }
 }

@@ -13,6 +13,9 @@ constant int FORMAT [[function_constant(0)]];
 constant int SCALE [[function_constant(1)]];
 constant int ALIGNED [[function_constant(2)]];
 
+/* Before loops over arrays that belong in registers: their indices must be known when it compiles. */
+#define UNROLL _Pragma("unroll")
+
 /* Below every logit and score, and finite: fast math assumes that infinities do not occur. */
 constant float LEAST = -3.0e38f;
 

@@ -32,11 +32,13 @@ inline void advance_tail(device const float *u, device const float *tail, device
 /* One step of the delta rule for one row of S, of which a lane has elements lane, lane + 32, …; returns o. */
 inline float delta_rule(thread float *s, thread const float *q, thread const float *k, float v, float decay, float beta) {
     float recalled = 0;
+    UNROLL
     for (uint i = 0; i < FM_HEAD_MOST / 32; i++) {
         s[i] *= decay;
         recalled = fma(s[i], k[i], recalled);
     }
     float d = beta * (v - simd_sum(recalled)), o = 0;
+    UNROLL
     for (uint i = 0; i < FM_HEAD_MOST / 32; i++) {
         s[i] = fma(k[i], d, s[i]);
         o = fma(s[i], q[i], o);
@@ -65,11 +67,13 @@ kernel void delta_step(device const float *u [[buffer(0)]], device const float *
     uint head = group.x, dk = args.key_dim, dv = args.value_dim, share = args.value_heads / args.key_heads;
     uint key_head = head / share, key_width = args.key_heads * dk;
     bool first = head % share == 0;
+    device const float *inputs = u + ulong(args.first) * args.channels;
+    ulong token = ulong(args.first) * args.value_heads + head;
     for (uint i = thread_index.x; i < 2 * dk + dv; i += threads.x) {
         uint channel = i < dk       ? key_head * dk + i
                        : i < 2 * dk ? key_width + key_head * dk + i - dk
                                     : 2 * key_width + head * dv + i - 2 * dk;
-        float x = convolve(u, tail, conv, channel, 0, args.kernel_size, args.channels);
+        float x = convolve(inputs, tail, conv, channel, 0, args.kernel_size, args.channels);
         if (i < dk)
             q[i] = x;
         else if (i < 2 * dk)
@@ -77,7 +81,7 @@ kernel void delta_step(device const float *u [[buffer(0)]], device const float *
         else
             v[i - 2 * dk] = x;
         if (first || i >= 2 * dk)
-            advance_tail(u, tail, next_tail, channel, 1, args.kernel_size, args.channels);
+            advance_tail(inputs, tail, next_tail, channel, 1, args.kernel_size, args.channels);
     }
     threadgroup_barrier(mem_flags::mem_threadgroup);
     if (simd < 2) {
@@ -91,8 +95,9 @@ kernel void delta_step(device const float *u [[buffer(0)]], device const float *
             factor[simd] = rsqrt(squares + 1e-6f) * (simd == 0 ? rsqrt(float(dk)) : 1.0f);
     }
     threadgroup_barrier(mem_flags::mem_threadgroup);
-    float beta = sigmoid(b[head]), decay = exp(decay_rate[head] * softplus(a[head] + dt_bias[head]));
+    float beta = sigmoid(b[token]), decay = exp(decay_rate[head] * softplus(a[token] + dt_bias[head]));
     float my_q[FM_HEAD_MOST / 32], my_k[FM_HEAD_MOST / 32];
+    UNROLL
     for (uint i = 0; i < FM_HEAD_MOST / 32; i++) {
         uint d = i * 32 + lane;
         my_q[i] = d < dk ? q[d] * factor[0] : 0.0f;
@@ -101,9 +106,11 @@ kernel void delta_step(device const float *u [[buffer(0)]], device const float *
     for (uint row = simd; row < dv; row += simds) {
         ulong at = (ulong(head) * dv + row) * dk;
         float s[FM_HEAD_MOST / 32];
+        UNROLL
         for (uint i = 0; i < FM_HEAD_MOST / 32; i++)
             s[i] = i * 32 + lane < dk ? state[at + i * 32 + lane] : 0.0f;
         float x = delta_rule(s, my_q, my_k, v[row], decay, beta);
+        UNROLL
         for (uint i = 0; i < FM_HEAD_MOST / 32; i++)
             if (i * 32 + lane < dk)
                 next_state[at + i * 32 + lane] = s[i];
@@ -116,7 +123,7 @@ kernel void delta_step(device const float *u [[buffer(0)]], device const float *
         squares = fma(o[i], o[i], squares);
     float scale = rsqrt(simd_sum(squares) / float(dv) + args.eps);
     for (uint i = thread_index.x; i < dv; i += threads.x)
-        out[head * dv + i] = norm[i] * (o[i] * scale) * silu(z[head * dv + i]);
+        out[token * dv + i] = norm[i] * (o[i] * scale) * silu(z[token * dv + i]);
 }
 
 /* Prefill, first: c [n][channels] = silu of the convolution; the tail after the block. Groups: x over channels, y over
@@ -130,17 +137,18 @@ kernel void conv_rows(device const float *u [[buffer(0)]], device const float *c
     uint channel = group.x * threads.x + thread_index.x, t = group.y;
     if (channel >= args.channels)
         return;
-    c[ulong(t) * args.channels + channel] =
-        convolve(u, tail, conv, channel, t, args.kernel_size, args.channels);
+    device const float *inputs = u + ulong(args.first) * args.channels;
+    c[ulong(args.first + t) * args.channels + channel] =
+        convolve(inputs, tail, conv, channel, t, args.kernel_size, args.channels);
     if (t == 0)
-        advance_tail(u, tail, next_tail, channel, args.n, args.kernel_size, args.channels);
+        advance_tail(inputs, tail, next_tail, channel, args.n, args.kernel_size, args.channels);
 }
 
 /* Second: norm of q and k of each token and key head, in place; one SIMD group each. Groups: x key heads, y tokens. */
 kernel void delta_norm(device float *c [[buffer(0)]], constant fm_delta_args &args [[buffer(1)]],
                        uint3 group [[threadgroup_position_in_grid]], uint lane [[thread_index_in_simdgroup]]) {
     uint dk = args.key_dim;
-    device float *q = c + ulong(group.y) * args.channels + group.x * dk;
+    device float *q = c + ulong(args.first + group.y) * args.channels + group.x * dk;
     device float *k = q + args.key_heads * dk;
     float of_q = 0, of_k = 0;
     for (uint i = lane; i < dk; i += 32) {
@@ -169,22 +177,25 @@ kernel void delta_scan(device const float *c [[buffer(0)]], device const float *
     uint key_head = head / (args.value_heads / args.key_heads), key_width = args.key_heads * dk;
     ulong at = (ulong(head) * dv + row) * dk;
     float s[FM_HEAD_MOST / 32];
+    UNROLL
     for (uint i = 0; i < FM_HEAD_MOST / 32; i++)
         s[i] = i * 32 + lane < dk ? state[at + i * 32 + lane] : 0.0f;
     for (uint t = 0; t < args.n; t++) {
-        device const float *mine = c + ulong(t) * args.channels;
+        device const float *mine = c + ulong(args.first + t) * args.channels;
         float q[FM_HEAD_MOST / 32], k[FM_HEAD_MOST / 32];
+        UNROLL
         for (uint i = 0; i < FM_HEAD_MOST / 32; i++) {
             uint d = i * 32 + lane;
             q[i] = d < dk ? mine[key_head * dk + d] : 0.0f;
             k[i] = d < dk ? mine[key_width + key_head * dk + d] : 0.0f;
         }
-        ulong token = ulong(t) * args.value_heads + head;
+        ulong token = ulong(args.first + t) * args.value_heads + head;
         float decay = exp(decay_rate[head] * softplus(a[token] + dt_bias[head]));
         float x = delta_rule(s, q, k, mine[2 * key_width + head * dv + row], decay, sigmoid(b[token]));
         if (lane == 0)
             o[token * dv + row] = x;
     }
+    UNROLL
     for (uint i = 0; i < FM_HEAD_MOST / 32; i++)
         if (i * 32 + lane < dk)
             next_state[at + i * 32 + lane] = s[i];
@@ -196,7 +207,7 @@ kernel void gated_norm(device const float *o [[buffer(0)]], device const float *
                        constant fm_delta_args &args [[buffer(4)]], uint3 group [[threadgroup_position_in_grid]],
                        uint lane [[thread_index_in_simdgroup]]) {
     uint dv = args.value_dim;
-    ulong at = (ulong(group.y) * args.value_heads + group.x) * dv;
+    ulong at = (ulong(args.first + group.y) * args.value_heads + group.x) * dv;
     float squares = 0;
     for (uint i = lane; i < dv; i += 32)
         squares = fma(o[at + i], o[at + i], squares);

@@ -44,16 +44,19 @@ inline float load_float(device const uchar *p, ulong index, int code) {
 /* The words of an affine pack. Packs of 4 and 8 bits begin at multiples of 16 bytes, of 2 and 6 bits at 8. */
 inline void load_pack(device const uchar *p, thread uint *words) {
     if (ALIGNED && (FORMAT == 4 || FORMAT == 8)) {
+        UNROLL
         for (int i = 0; i < FORMAT / 4; i++) {
             uint4 v = ((device const uint4 *)p)[i];
             words[4 * i] = v.x, words[4 * i + 1] = v.y, words[4 * i + 2] = v.z, words[4 * i + 3] = v.w;
         }
     } else if (ALIGNED && (FORMAT == 2 || FORMAT == 6)) {
+        UNROLL
         for (int i = 0; i < FORMAT / 2; i++) {
             uint2 v = ((device const uint2 *)p)[i];
             words[2 * i] = v.x, words[2 * i + 1] = v.y;
         }
     } else {
+        UNROLL
         for (int i = 0; i < FORMAT; i++)
             words[i] = ((device const uint *)p)[i];
     }
@@ -75,10 +78,12 @@ inline float float_pack_dot(weights m, uint row, uint pack, thread const float4 
     if (ALIGNED && pack * 32 + 32 <= m.cols) {
         if (FORMAT == FM_CODE_F32) {
             device const float4 *w = (device const float4 *)m.weight + at / 4;
+            UNROLL
             for (int i = 0; i < 8; i++)
                 sum += dot(w[i], x[i]);
         } else {
             device const uint4 *w = (device const uint4 *)m.weight + at / 8;
+            UNROLL
             for (int i = 0; i < 4; i++) {
                 uint4 v = w[i];
                 float4 low, high;
@@ -99,6 +104,7 @@ inline float float_pack_dot(weights m, uint row, uint pack, thread const float4 
         return sum;
     }
     uint left = m.cols - pack * 32;
+    UNROLL
     for (uint i = 0; i < 8; i++) {
         float4 w = float4(0.0f, 0.0f, 0.0f, 0.0f);
         if (4 * i < left)
@@ -118,6 +124,7 @@ inline float float_pack_dot(weights m, uint row, uint pack, thread const float4 
 inline void load_octet(weights m, uint row, uint column, thread float *out) {
     if (is_affine()) {
         if (column >= m.cols) {
+            UNROLL
             for (int i = 0; i < 8; i++)
                 out[i] = 0;
             return;
@@ -131,9 +138,11 @@ inline void load_octet(weights m, uint row, uint column, thread float *out) {
         bits >>= shift;
         ulong at = ulong(row) * (m.cols >> m.group_shift) + (column >> m.group_shift);
         float scale = load_float(m.scales, at, SCALE), bias = load_float(m.biases, at, SCALE);
+        UNROLL
         for (int i = 0; i < 8; i++)
             out[i] = fma(scale, float(uint(bits >> (i * FORMAT)) & ((1u << FORMAT) - 1)), bias);
     } else {
+        UNROLL
         for (uint i = 0; i < 8; i++)
             out[i] = column + i < m.cols ? load_float(m.weight, ulong(row) * m.cols + column + i, FORMAT) : 0.0f;
     }

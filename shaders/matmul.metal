@@ -13,7 +13,9 @@ inline void tile_product(weights m, uint first_row, device const float *x, devic
                          threadgroup const uint *x_rows, uint count, threadgroup float *x_tile,
                          threadgroup float *w_tile, threadgroup float *out, uint simd, uint lane) {
     simdgroup_float8x8 sums[2][2];
+    UNROLL
     for (uint i = 0; i < 2; i++)
+        UNROLL
         for (uint j = 0; j < 2; j++)
             sums[i][j] = make_filled_simdgroup_matrix<float, 8, 8>(0.0f);
     uint index = simd * 32 + lane, tile_row = index / 4, octet = index % 4 * 8;
@@ -23,12 +25,15 @@ inline void tile_product(weights m, uint first_row, device const float *x, devic
         if (first_row + tile_row < m.rows) {
             load_octet(m, first_row + tile_row, column + octet, values);
         } else {
+            UNROLL
             for (uint i = 0; i < 8; i++)
                 values[i] = 0;
         }
+        UNROLL
         for (uint i = 0; i < 8; i++)
             w_tile[tile_row * STRIDE + octet + i] = values[i];
         ulong at = ulong(x_rows[tile_row]) * m.cols + column + octet;
+        UNROLL
         for (uint i = 0; i < 8; i++) {
             float v = 0;
             if (tile_row < count && column + octet + i < m.cols) {
@@ -41,17 +46,22 @@ inline void tile_product(weights m, uint first_row, device const float *x, devic
         threadgroup_barrier(mem_flags::mem_threadgroup);
         for (uint k = 0; k < 32; k += 8) {
             simdgroup_float8x8 a[2], b[2];
+            UNROLL
             for (uint i = 0; i < 2; i++) {
                 simdgroup_load(a[i], x_tile + (token0 + 8 * i) * STRIDE + k, STRIDE);
                 simdgroup_load(b[i], w_tile + (row0 + 8 * i) * STRIDE + k, STRIDE, ulong2(0, 0), true);
             }
+            UNROLL
             for (uint i = 0; i < 2; i++)
+                UNROLL
                 for (uint j = 0; j < 2; j++)
                     simdgroup_multiply_accumulate(sums[i][j], a[i], b[j], sums[i][j]);
         }
         threadgroup_barrier(mem_flags::mem_threadgroup);
     }
+    UNROLL
     for (uint i = 0; i < 2; i++)
+        UNROLL
         for (uint j = 0; j < 2; j++)
             simdgroup_store(sums[i][j], out + (token0 + 8 * i) * STRIDE + row0 + 8 * j, STRIDE);
     threadgroup_barrier(mem_flags::mem_threadgroup);

@@ -42,6 +42,7 @@ inline void dot_rows(weights m, uint first, uint from, uint lane, uint lanes, th
     for (uint pack = begin + lane; pack < end; pack += lanes) {
         uint at = pack - begin;
         float4 x[8];
+        UNROLL
         for (uint j = 0; j < 8; j++)
             x[j] = x4[(at / 32 * 8 + j) * 32 + at % 32];
         if (is_affine()) {
@@ -49,6 +50,7 @@ inline void dot_rows(weights m, uint first, uint from, uint lane, uint lanes, th
             float total = (total4.x + total4.y) + (total4.z + total4.w);
             uint words[FM_ROWS][8];
             float scale[FM_ROWS], bias[FM_ROWS];
+            UNROLL
             for (uint r = 0; r < FM_ROWS; r++) {
                 uint row = min(first + r, m.rows - 1);
                 load_pack(m.weight + (ulong(row) * packs + pack) * (4 * FORMAT), words[r]);
@@ -56,8 +58,10 @@ inline void dot_rows(weights m, uint first, uint from, uint lane, uint lanes, th
                 scale[r] = load_float(m.scales, s, SCALE);
                 bias[r] = load_float(m.biases, s, SCALE);
             }
+            UNROLL
             for (uint r = 0; r < FM_ROWS; r++) {
                 float a = 0, b = 0, c = 0, d = 0;
+                UNROLL
                 for (int j = 0; j < 8; j++) {
                     a = fma(unpack(words[r], 4 * j), x[j].x, a);
                     b = fma(unpack(words[r], 4 * j + 1), x[j].y, b);
@@ -67,6 +71,7 @@ inline void dot_rows(weights m, uint first, uint from, uint lane, uint lanes, th
                 sums[r] = fma(scale[r], (a + b) + (c + d), fma(bias[r], total, sums[r]));
             }
         } else {
+            UNROLL
             for (uint r = 0; r < FM_ROWS; r++)
                 sums[r] += float_pack_dot(m, min(first + r, m.rows - 1), pack, x);
         }
@@ -79,6 +84,7 @@ inline void rows_times_x(weights m, uint first, device const float *x, device co
                          uint lane, uint lanes, threadgroup float *staged, threadgroup float *partial, uint simd,
                          uint simds, uint simd_lane, thread float *sums) {
     float squares = 0;
+    UNROLL
     for (uint r = 0; r < FM_ROWS; r++)
         sums[r] = 0;
     for (uint from = 0; from < m.cols; from += FM_TILE_COLUMNS) {
@@ -99,6 +105,7 @@ inline void rows_times_x(weights m, uint first, device const float *x, device co
             all += partial[i];
         factor = rsqrt(all / float(m.cols) + eps);
     }
+    UNROLL
     for (uint r = 0; r < FM_ROWS; r++)
         sums[r] = sum_of_lanes(sums[r], lanes) * factor;
 }
@@ -138,6 +145,7 @@ kernel void matvec(device const uchar *weight0 [[buffer(0)]], device const uchar
     uint first = (((group.x - first_group) * simds + simd) * sets + simd_lane / lanes) * FM_ROWS;
     float sums[FM_ROWS];
     rows_times_x(m, first, x, second, args.stage, args.eps, lane, lanes, staged, partial, simd, simds, simd_lane, sums);
+    UNROLL
     for (uint r = 0; r < FM_ROWS; r++)
         if (lane == r % lanes && first + r < rows)
             y[first + r] = args.add ? y[first + r] + sums[r] : sums[r];
@@ -172,6 +180,7 @@ kernel void experts_matvec(device const fm_expert *table [[buffer(0)]], device c
     rows_times_x(m, first, mine, also, args.stage, args.eps, lane, lanes, staged, partial, simd, simds, simd_lane,
                  sums);
     device float *y = (group.z == 0 ? y0 : y1) + ulong(place) * args.rows;
+    UNROLL
     for (uint r = 0; r < FM_ROWS; r++)
         if (lane == r % lanes && first + r < args.rows)
             y[first + r] = sums[r];

@@ -2,9 +2,10 @@
  * (which is the softmax over all, renormalised), in ascending order of ids. */
 #include "common.h"
 
-/* One SIMD group for each token. */
+/* One SIMD group for each token. The host gets a copy, so that the kernels after this one need not read its memory. */
 kernel void choose(device const float *logits [[buffer(0)]], device int *ids [[buffer(1)]],
-                   device float *weights [[buffer(2)]], constant fm_choose_args &args [[buffer(3)]],
+                   device float *weights [[buffer(2)]], device int *host_ids [[buffer(3)]],
+                   device float *host_weights [[buffer(4)]], constant fm_choose_args &args [[buffer(5)]],
                    uint3 group [[threadgroup_position_in_grid]], uint lane [[thread_index_in_simdgroup]]) {
     threadgroup float left[FM_EXPERTS_MOST];
     threadgroup float value[FM_CHOSEN_MOST];
@@ -48,8 +49,11 @@ kernel void choose(device const float *logits [[buffer(0)]], device int *ids [[b
         uint rank = 0;
         for (uint j = 0; j < args.k; j++)
             rank += chosen[j] < chosen[i] ? 1 : 0;
-        ulong at = ulong(group.x) * args.k + rank;
+        ulong at = ulong(args.first + group.x) * args.k + rank;
+        float weight = exp(value[i] - value[0]) / sum;
         ids[at] = chosen[i];
-        weights[at] = exp(value[i] - value[0]) / sum;
+        weights[at] = weight;
+        host_ids[at] = chosen[i];
+        host_weights[at] = weight;
     }
 }

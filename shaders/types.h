@@ -96,14 +96,15 @@ struct fm_norm_args {
 
 struct fm_rope_args {
     FM_UINT heads, kv_heads, dim, rope_dim;
-    FM_UINT position, n;
-    FM_UINT context; /* positions of the cache, its stride */
+    FM_UINT position, first, n; /* first: the token of the buffers that has `position` */
+    FM_UINT context;            /* positions of the cache, its stride */
     float eps, scale;
 };
 
 struct fm_attend_args {
     FM_UINT heads, kv_heads, dim;
     FM_UINT position; /* of the first token */
+    FM_UINT first;    /* where it is in the buffers */
     FM_UINT n;        /* tokens; 1 in attend_split */
     FM_UINT context;
     FM_UINT spans;
@@ -112,12 +113,13 @@ struct fm_attend_args {
 struct fm_delta_args {
     FM_UINT key_heads, value_heads, key_dim, value_dim;
     FM_UINT kernel_size, channels;
-    FM_UINT n;
+    FM_UINT first, n; /* tokens [first, first + n) of the buffers */
     float eps;
 };
 
 struct fm_choose_args {
     FM_UINT experts, k;
+    FM_UINT first; /* token of the outputs that has the first logits */
 };
 
 struct fm_combine_args {

@@ -26,8 +26,9 @@ static void cpu_close(fm_backend *b) {
     free(b);
 }
 
-static fm_status cpu_open(const fm_table *table, const fm_plan *plan, const fm_file *files, fm_progress progress,
-                          void *progress_context, fm_backend **out, fm_error *err) {
+static fm_status cpu_open(const fm_table *table, const fm_plan *plan, const fm_file *files, const fm_options *options,
+                          fm_progress progress, void *progress_context, fm_backend **out, fm_error *err) {
+    (void)options;
     fm_backend *b = calloc(1, sizeof *b);
     if (!b)
         return fm_fail(err, FM_NO_MEMORY, "out of memory for the CPU backend");
@@ -59,12 +60,14 @@ static fm_status cpu_open(const fm_table *table, const fm_plan *plan, const fm_f
     return FM_OK;
 }
 
-static void cpu_embed(fm_backend *b, const int32_t *ids, uint32_t n) {
+static void cpu_embed(fm_backend *b, const int32_t *ids, uint32_t n, const fm_stretch *stretches, uint32_t count) {
+    (void)stretches, (void)count;
     for (uint32_t t = 0; t < n; t++)
         b->kernels->row(&b->weights.embed, (uint32_t)ids[t], b->scratch.x + (size_t)t * b->config.hidden);
 }
 
-static void cpu_head(fm_backend *b, uint32_t first, uint32_t count, float *logits) {
+static fm_status cpu_head(fm_backend *b, uint32_t first, uint32_t count, float *logits, fm_error *err) {
+    (void)err;
     uint32_t hidden = b->config.hidden, vocab = b->config.vocab;
     fm_scratch *s = &b->scratch;
     for (uint32_t at = 0; at < count; at += b->plan.chunk) {
@@ -75,6 +78,17 @@ static void cpu_head(fm_backend *b, uint32_t first, uint32_t count, float *logit
         fm_products_run(
             b, &(fm_product){head, fm_prepared_for(b, &rows, &head->format), n, logits + (size_t)at * vocab, vocab}, 1);
     }
+    return FM_OK;
+}
+
+/* Operations are done when they return. */
+static fm_status cpu_wait(fm_backend *b, fm_ticket ticket, fm_error *err) {
+    (void)b, (void)ticket, (void)err;
+    return FM_OK;
+}
+
+static fm_status cpu_finish(fm_backend *b, fm_error *err) {
+    return cpu_wait(b, 0, err);
 }
 
 const fm_backend_ops fm_cpu_backend = {
@@ -88,9 +102,12 @@ const fm_backend_ops fm_cpu_backend = {
     .experts = fm_cpu_experts,
     .combine = fm_cpu_combine,
     .head = cpu_head,
+    .wait = cpu_wait,
+    .finish = cpu_finish,
     .state_new = fm_cpu_state_new,
     .state_free = fm_cpu_state_free,
     .state_commit = fm_cpu_state_commit,
     .state_copy = fm_cpu_state_copy,
     .state_runs = fm_cpu_state_runs,
+    .state_filled = fm_cpu_state_filled,
 };

@@ -92,9 +92,9 @@ bool fm_cpu_mixer(fm_backend *b, uint32_t layer, const fm_stretch *stretches, ui
                   void *poll_context);
 
 /* moe.c */
-void fm_cpu_route(fm_backend *b, uint32_t layer, uint32_t n, int32_t *experts, float *weights);
+fm_status fm_cpu_route(fm_backend *b, uint32_t layer, uint32_t n, int32_t *experts, float *weights, fm_error *err);
 void fm_cpu_shared(fm_backend *b, uint32_t layer, uint32_t n);
-void fm_cpu_experts(fm_backend *b, uint32_t layer, uint32_t n, const fm_expert_job *jobs, uint32_t count);
+fm_ticket fm_cpu_experts(fm_backend *b, uint32_t layer, uint32_t n, const fm_expert_job *jobs, uint32_t count);
 void fm_cpu_combine(fm_backend *b, uint32_t layer, uint32_t n, const float *weights);
 
 /* state.c */
@@ -119,6 +119,7 @@ void fm_cpu_state_free(fm_backend *b, fm_state *state);
 void fm_cpu_state_commit(fm_state *state);
 void fm_cpu_state_copy(fm_state *to, const fm_state *from, uint32_t position);
 size_t fm_cpu_state_runs(fm_state *state, uint32_t position, fm_run *runs, size_t room);
+void fm_cpu_state_filled(fm_state *state, uint32_t position);
 /* Keys (or values) of one key/value head: [context][head_dim]. */
 float *fm_state_keys(const fm_state *state, uint32_t layer, uint32_t kv_head);
 float *fm_state_values(const fm_state *state, uint32_t layer, uint32_t kv_head);

@@ -52,7 +52,8 @@ static void choose_one(void *context, uint32_t t, uint32_t thread) {
            task->weights + (size_t)t * k);
 }
 
-void fm_cpu_route(fm_backend *b, uint32_t layer, uint32_t n, int32_t *ids, float *weights) {
+fm_status fm_cpu_route(fm_backend *b, uint32_t layer, uint32_t n, int32_t *ids, float *weights, fm_error *err) {
+    (void)err;
     const fm_layer *l = &b->weights.layers[layer];
     fm_scratch *s = &b->scratch;
     uint32_t hidden = b->config.hidden, k = b->plan.experts_per_token;
@@ -68,6 +69,7 @@ void fm_cpu_route(fm_backend *b, uint32_t layer, uint32_t n, int32_t *ids, float
         fm_pool_run(b->pool, count, choose_one,
                     &(choose_task){b, ids + (size_t)first * k, weights + (size_t)first * k});
     }
+    return FM_OK;
 }
 
 /* ---- shared expert ---------------------------------------------------------------------------------------------- */
@@ -175,7 +177,7 @@ static void down_and_sum_one(void *context, uint32_t task, uint32_t thread) {
     }
 }
 
-void fm_cpu_experts(fm_backend *b, uint32_t layer, uint32_t n, const fm_expert_job *jobs, uint32_t count) {
+fm_ticket fm_cpu_experts(fm_backend *b, uint32_t layer, uint32_t n, const fm_expert_job *jobs, uint32_t count) {
     const fm_layer *l = &b->weights.layers[layer];
     fm_scratch *s = &b->scratch;
     uint32_t hidden = b->config.hidden, inner = b->config.moe_inner;
@@ -221,6 +223,7 @@ void fm_cpu_experts(fm_backend *b, uint32_t layer, uint32_t n, const fm_expert_j
             fm_pool_run(b->pool, (hidden + t.step - 1) / t.step, down_and_sum_one, &t);
         }
     }
+    return 0;
 }
 
 void fm_cpu_combine(fm_backend *b, uint32_t layer, uint32_t n, const float *weights) {

@@ -114,7 +114,7 @@ typedef struct fm_groups {
 } fm_groups;
 
 /* Numbers a committed list; they grow by one, so a ticket that has ended says that all before it have. 0: nothing. */
-typedef uint64_t fm_ticket;
+typedef uint64_t fm_ticket; /* as in model/backend.h */
 
 typedef struct fm_device_options {
     /* Where the kernels are. Metal: a file of Metal source, compiled at open. CUDA: a folder of PTX modules.

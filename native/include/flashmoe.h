@@ -162,7 +162,10 @@ typedef struct fm_options {
     uint32_t context;           /* positions of a session; 0: as many as a small share of the budget holds */
     uint32_t experts_per_token; /* 0: as the config says */
     fm_read_mode read_mode;
-    const char *kernels; /* NULL: the best for this processor; else "c", "avx2", "avx512", "neon" */
+    const char *backend;   /* NULL or "cpu", or a device of the GPU backend: "soft", "cuda", "metal" */
+    const char *shaders;   /* where the device's kernels are (gpu/device.h) */
+    uint32_t shader_order; /* soft: the order of what is unordered; see gpu/device.h */
+    const char *kernels;   /* NULL: the best for this processor; else "c", "avx2", "avx512", "neon" */
 } fm_options;
 
 /* Bytes unless said otherwise. */
@@ -180,6 +183,7 @@ typedef struct fm_plan {
     uint64_t expert_bytes_per_token; /* routed bytes that one decoded token needs, before any cache hit */
     uint64_t dense_bytes_per_token;  /* dense bytes that one decoded token reads from memory */
     uint32_t cache_slots, context, sweep, chunk, threads, read_threads, experts_per_token;
+    bool gpu; /* for the GPU backend */
     const char *kernels;
 } fm_plan;
 

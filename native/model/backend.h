@@ -34,31 +34,51 @@ typedef struct fm_expert_job {
 /* Returns true to stop: the call was cancelled. */
 typedef bool (*fm_poll)(void *context);
 
+/* Memory for the expert cache. */
+typedef struct fm_slots {
+    uint8_t *base; /* of slot 0 */
+    /* NULL: base is memory of the host, and experts are read straight into it. Else base is an address that only the
+     * backend understands, and this copies there, from any read thread. */
+    fm_status (*store)(void *context, uint8_t *dst, const uint8_t *src, size_t bytes, fm_error *err);
+    void *context;
+} fm_slots;
+
+/* Operations may only start their work: what they were given (views of experts) stays valid until `wait` for their
+ * ticket or `finish`. Those that return a status report what went wrong in any operation before. */
+typedef uint64_t fm_ticket;
+
 typedef struct fm_backend_ops {
     const char *name;
 
     /* Makes the backend and its buffers as the plan says, then loads the dense weights with progress in bytes. */
-    fm_status (*open)(const fm_table *table, const fm_plan *plan, const fm_file *files, fm_progress progress,
-                      void *progress_context, fm_backend **backend, fm_error *err);
+    fm_status (*open)(const fm_table *table, const fm_plan *plan, const fm_file *files, const fm_options *options,
+                      fm_progress progress, void *progress_context, fm_backend **backend, fm_error *err);
     void (*close)(fm_backend *backend);
 
-    /* x = rows of the embedding. */
-    void (*embed)(fm_backend *backend, const int32_t *ids, uint32_t n);
+    /* NULL: ordinary memory will do. Freed by close, when no read is under way any more. */
+    fm_status (*slots_new)(fm_backend *backend, uint64_t slot_bytes, uint32_t slots, fm_slots *memory, fm_error *err);
+
+    /* x = rows of the embedding, for a block of n tokens that are these stretches. */
+    void (*embed)(fm_backend *backend, const int32_t *ids, uint32_t n, const fm_stretch *stretches, uint32_t count);
     /* x += mixer(N1(x)) for the stretches that make up the block; advances each state's pending copy. False when poll
      * stopped it. */
     bool (*mixer)(fm_backend *backend, uint32_t layer, const fm_stretch *stretches, uint32_t count, fm_poll poll,
                   void *poll_context);
     /* h = N1(x); the router's choice: experts [n][k] in ascending order of ids with weights [n][k]. */
-    void (*route)(fm_backend *backend, uint32_t layer, uint32_t n, int32_t *experts, float *weights);
+    fm_status (*route)(fm_backend *backend, uint32_t layer, uint32_t n, int32_t *experts, float *weights,
+                       fm_error *err);
     /* y = sigmoid(shared_expert_gate h) * shared_expert(h). */
     void (*shared)(fm_backend *backend, uint32_t layer, uint32_t n);
     /* The experts of `jobs` on their tokens. With n > 1 the sums of y are taken here, so jobs come in ascending order
      * of expert ids; with n == 1 outputs are kept by place until combine. */
-    void (*experts)(fm_backend *backend, uint32_t layer, uint32_t n, const fm_expert_job *jobs, uint32_t count);
+    fm_ticket (*experts)(fm_backend *backend, uint32_t layer, uint32_t n, const fm_expert_job *jobs, uint32_t count);
     /* x += y + the kept outputs, in order of place (n == 1). */
     void (*combine)(fm_backend *backend, uint32_t layer, uint32_t n, const float *weights);
     /* logits [count][vocab] of tokens first … first + count - 1. */
-    void (*head)(fm_backend *backend, uint32_t first, uint32_t count, float *logits);
+    fm_status (*head)(fm_backend *backend, uint32_t first, uint32_t count, float *logits, fm_error *err);
+    /* Until the work of a ticket is done; until all is. */
+    fm_status (*wait)(fm_backend *backend, fm_ticket ticket, fm_error *err);
+    fm_status (*finish)(fm_backend *backend, fm_error *err);
 
     /* Session state. Recurrent state has two copies: layers write the pending one, `commit` makes it current, so that a
      * block that fails leaves the state as it was. */
@@ -67,6 +87,8 @@ typedef struct fm_backend_ops {
     void (*state_commit)(fm_state *state);
     void (*state_copy)(fm_state *to, const fm_state *from, uint32_t position);
     size_t (*state_runs)(fm_state *state, uint32_t position, fm_run *runs, size_t room);
+    /* The runs for `position` were filled. */
+    void (*state_filled)(fm_state *state, uint32_t position);
 } fm_backend_ops;
 
 /* Bytes that a backend will use, for the plan. */
@@ -78,7 +100,9 @@ typedef struct fm_backend_sizes {
 } fm_backend_sizes;
 
 extern const fm_backend_ops fm_cpu_backend;
+extern const fm_backend_ops fm_gpu_backend;
 /* Reads context, sweep, chunk, threads, experts_per_token and kernels of the plan. */
 void fm_cpu_sizes(const fm_table *table, const fm_plan *plan, fm_backend_sizes *sizes);
+void fm_gpu_sizes(const fm_table *table, const fm_plan *plan, fm_backend_sizes *sizes);
 
 #endif

@@ -38,6 +38,10 @@ static fm_status eval_blocks(fm_call *call, const int32_t *ids, uint32_t n, fm_l
     uint32_t vocab = m->table->config.vocab;
     for (uint32_t done = 0; done < n;) {
         uint32_t block = n - done < m->plan.sweep ? n - done : m->plan.sweep;
+        /* A last block of one token would be computed as a decoded one, which a GPU sums in another order: what a
+         * budget (by way of the sweep) may not decide. */
+        if (n - done == block + 1 && block > 2)
+            block--;
         uint32_t count = which == FM_ALL_LOGITS ? block : which == FM_LAST_LOGITS && done + block == n ? 1 : 0;
         fm_stretch stretch = {s->state, s->position, block};
         fm_status status = fm_forward(call, ids + done, &stretch, 1, block, count,

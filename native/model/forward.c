@@ -111,32 +111,69 @@ static fm_status cancelled(fm_error *err) {
 /* ---- the MoE of a layer --------------------------------------------------------------------------------------------
  */
 
-/* One token: its k experts in the order in which they are there, hits first. */
+/* Experts of a request that were given to the backend: indices of the request. */
+struct batch {
+    int32_t which[BATCH];
+    uint32_t count;
+    fm_ticket ticket;
+};
+
+/* Waits until the backend is through with them, then their slots are free again. */
+static fm_status release(fm_model *m, struct batch *batch, fm_error *err) {
+    if (batch->count == 0)
+        return FM_OK;
+    fm_status status = m->ops->wait(m->backend, batch->ticket, err);
+    for (uint32_t i = 0; i < batch->count; i++)
+        fm_experts_release(m->experts, batch->which[i]);
+    batch->count = 0;
+    return status;
+}
+
+/* As fm_experts_acquire; when only a release can help, that of the batch before. */
+static fm_status acquire(fm_model *m, int32_t which, bool wait, struct batch *before, int32_t *got,
+                         fm_expert_view *view, fm_error *err) {
+    fm_status status = fm_experts_acquire(m->experts, which, wait, got, view, err);
+    if (status != FM_OK || *got >= 0 || !wait)
+        return status;
+    status = release(m, before, err);
+    return status != FM_OK ? status : fm_experts_acquire(m->experts, which, true, got, view, err);
+}
+
+/* One token: its k experts in the order in which they are there, hits first. The last batch stays pinned until the next
+ * router's choice is there, when the backend is through with it. */
 static fm_status experts_of_token(fm_model *m, uint32_t layer, fm_error *err) {
     static const int32_t token = 0;
     static const float unit = 1.0f;
     uint32_t k = m->plan.experts_per_token;
+    struct batch before = {.count = 0};
     for (uint32_t done = 0; done < k;) {
         fm_expert_job jobs[BATCH];
-        int32_t which[BATCH];
-        uint32_t count = 0;
-        while (count < BATCH && done + count < k) {
-            fm_status status =
-                fm_experts_acquire(m->experts, FM_ANY, count == 0, &which[count], &jobs[count].view, err);
+        struct batch now = {.count = 0};
+        while (now.count < BATCH && done + now.count < k) {
+            fm_expert_job *job = &jobs[now.count];
+            int32_t got;
+            fm_status status = acquire(m, FM_ANY, now.count == 0, &before, &got, &job->view, err);
             if (status != FM_OK)
                 return status;
-            if (which[count] < 0)
+            if (got < 0)
                 break;
-            jobs[count].tokens = &token;
-            jobs[count].weights = &unit;
-            jobs[count].n = 1;
-            jobs[count].place = (uint32_t)which[count];
-            count++;
+            job->tokens = &token;
+            job->weights = &unit;
+            job->n = 1;
+            job->place = (uint32_t)got;
+            now.which[now.count++] = got;
         }
-        m->ops->experts(m->backend, layer, 1, jobs, count);
-        for (uint32_t i = 0; i < count; i++)
-            fm_experts_release(m->experts, which[i]);
-        done += count;
+        now.ticket = m->ops->experts(m->backend, layer, 1, jobs, now.count);
+        done += now.count;
+        /* Kept for a release if one is needed: all of them, where they fit. */
+        if (before.count + now.count > BATCH) {
+            fm_status status = release(m, &before, err);
+            if (status != FM_OK)
+                return status;
+        }
+        for (uint32_t i = 0; i < now.count; i++)
+            before.which[before.count++] = now.which[i];
+        before.ticket = now.ticket;
     }
     return FM_OK;
 }
@@ -146,6 +183,7 @@ static fm_status experts_of_token(fm_model *m, uint32_t layer, fm_error *err) {
 static fm_status experts_of_block(fm_call *call, uint32_t layer, uint32_t n, uint32_t distinct, fm_error *err) {
     fm_model *m = call->model;
     const fm_routing *r = &m->routing;
+    struct batch before = {.count = 0};
     for (uint32_t done = 0; done < distinct;) {
         fm_expert_job jobs[BATCH];
         uint32_t acquired = 0, count = 0, rows = 0;
@@ -156,8 +194,7 @@ static fm_status experts_of_block(fm_call *call, uint32_t layer, uint32_t n, uin
                 break;
             int32_t got;
             fm_expert_view view;
-            fm_status status =
-                fm_experts_acquire(m->experts, (int32_t)(done + acquired), acquired == 0, &got, &view, err);
+            fm_status status = acquire(m, (int32_t)(done + acquired), acquired == 0, &before, &got, &view, err);
             if (status != FM_OK)
                 return status;
             if (got < 0)
@@ -175,23 +212,29 @@ static fm_status experts_of_block(fm_call *call, uint32_t layer, uint32_t n, uin
                 at += piece;
             }
         }
-        m->ops->experts(m->backend, layer, n, jobs, count);
+        fm_ticket ticket = m->ops->experts(m->backend, layer, n, jobs, count);
+        fm_status status = release(m, &before, err); /* while this batch is computed */
+        if (status != FM_OK)
+            return status;
         for (uint32_t i = 0; i < acquired; i++)
-            fm_experts_release(m->experts, (int32_t)(done + i));
+            before.which[i] = (int32_t)(done + i);
+        before.count = acquired;
+        before.ticket = ticket;
         done += acquired;
         if (stopped(call))
             return cancelled(err);
     }
-    return FM_OK;
+    return release(m, &before, err);
 }
 
 /* Decode: what the next layer's router says of this layer's output is mostly what it will say after that layer's mixer.
  * So its best guesses are read meanwhile, when the disk would have nothing to do; the request drops those that it does
- * not name. */
+ * not name. Not on a GPU, which would have to be waited for. */
 static void guess(fm_model *m, uint32_t layer) {
     fm_routing *r = &m->routing;
     uint32_t k = m->plan.experts_per_token;
-    m->ops->route(m->backend, layer, 1, r->ids, r->weights);
+    if (m->ops->route(m->backend, layer, 1, r->ids, r->weights, NULL) != FM_OK)
+        return;
     for (uint32_t i = 0; i < k; i++) { /* the heaviest first */
         uint32_t at = i;
         for (; at > 0 && r->weights[i] > r->token_weights[at - 1]; at--) {
@@ -209,7 +252,10 @@ static fm_status moe(fm_call *call, uint32_t layer, uint32_t n, fm_error *err) {
     fm_routing *r = &m->routing;
     const fm_config *c = &m->table->config;
     uint32_t k = m->plan.experts_per_token;
-    m->ops->route(m->backend, layer, n, r->ids, r->weights);
+    fm_status status = m->ops->route(m->backend, layer, n, r->ids, r->weights, err);
+    fm_experts_finish(m->experts); /* of the layer before, whose experts the backend is through with */
+    if (status != FM_OK)
+        return status;
     for (uint32_t i = 0, rows = n / call->count; i < call->count; i++) {
         const fm_session *s = call->sessions[i];
         if (s->trace)
@@ -220,15 +266,14 @@ static fm_status moe(fm_call *call, uint32_t layer, uint32_t n, fm_error *err) {
     call->shared += n * k - distinct;
     uint32_t missed = fm_experts_request(m->experts, layer, n == 1 ? r->ids : r->distinct, distinct);
     m->ops->shared(m->backend, layer, n); /* while misses are read */
-    fm_status status = n == 1 ? experts_of_token(m, layer, err) : experts_of_block(call, layer, n, distinct, err);
-    fm_experts_finish(m->experts);
+    status = n == 1 ? experts_of_token(m, layer, err) : experts_of_block(call, layer, n, distinct, err);
     if (status != FM_OK)
         return status;
     m->ops->combine(m->backend, layer, n, r->weights);
     /* A long block will want nearly every expert of the next layer too: keep the disk busy during its mixer. */
     if (distinct > c->experts / 4 * 3 && layer + 1 < c->layers)
         fm_experts_prefetch(m->experts, layer + 1, r->all, c->experts, c->experts);
-    if (n == 1 && missed && layer + 1 < c->layers)
+    if (n == 1 && missed && layer + 1 < c->layers && !m->plan.gpu)
         guess(m, layer + 1);
     return FM_OK;
 }
@@ -236,12 +281,12 @@ static fm_status moe(fm_call *call, uint32_t layer, uint32_t n, fm_error *err) {
 /* ---- all layers ----------------------------------------------------------------------------------------------------
  */
 
-fm_status fm_forward(fm_call *call, const int32_t *ids, const fm_stretch *stretches, uint32_t stretch_count, uint32_t n,
-                     uint32_t logits_count, float *logits, fm_error *err) {
+static fm_status forward(fm_call *call, const int32_t *ids, const fm_stretch *stretches, uint32_t stretch_count,
+                         uint32_t n, uint32_t logits_count, float *logits, fm_error *err) {
     fm_model *m = call->model;
     const fm_config *c = &m->table->config;
     uint64_t before = call->done;
-    m->ops->embed(m->backend, ids, n);
+    m->ops->embed(m->backend, ids, n, stretches, stretch_count);
     for (uint32_t layer = 0; layer < c->layers; layer++) {
         if (!m->ops->mixer(m->backend, layer, stretches, stretch_count, stopped, call))
             return cancelled(err);
@@ -250,7 +295,15 @@ fm_status fm_forward(fm_call *call, const int32_t *ids, const fm_stretch *stretc
             return status;
         call->done = before + (uint64_t)n * (layer + 1) / c->layers;
     }
-    if (logits_count)
-        m->ops->head(m->backend, n - logits_count, logits_count, logits);
-    return FM_OK;
+    return logits_count ? m->ops->head(m->backend, n - logits_count, logits_count, logits, err) : FM_OK;
+}
+
+fm_status fm_forward(fm_call *call, const int32_t *ids, const fm_stretch *stretches, uint32_t stretch_count, uint32_t n,
+                     uint32_t logits_count, float *logits, fm_error *err) {
+    fm_model *m = call->model;
+    fm_status status = forward(call, ids, stretches, stretch_count, n, logits_count, logits, err);
+    /* Also after an error: nothing may use experts or state any more. */
+    fm_status finished = m->ops->finish(m->backend, status == FM_OK ? err : NULL);
+    fm_experts_finish(m->experts);
+    return status != FM_OK ? status : finished;
 }

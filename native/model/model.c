@@ -3,6 +3,7 @@
 #include "../base/error.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 static fm_status open_files(fm_model *m, const fm_options *options, fm_error *err) {
     uint32_t count = m->table->file_count;
@@ -43,7 +44,7 @@ fm_status fm_model_open(const fm_spec *spec, const fm_options *options, fm_progr
         return fm_fail(err, FM_NO_MEMORY, "out of memory for the model");
     pthread_mutex_init(&m->lock, NULL);
     pthread_mutex_init(&m->closing_lock, NULL);
-    m->ops = &fm_cpu_backend;
+    m->ops = options->backend && strcmp(options->backend, "cpu") != 0 ? &fm_gpu_backend : &fm_cpu_backend;
     fm_status status = fm_table_new(spec, &m->table, err);
     if (status == FM_OK)
         status = fm_plan_for(m->table, options, &m->plan, err);
@@ -54,9 +55,15 @@ fm_status fm_model_open(const fm_spec *spec, const fm_options *options, fm_progr
     if (status == FM_OK && !(m->stretches = calloc(m->plan.sweep, sizeof *m->stretches)))
         status = fm_fail(err, FM_NO_MEMORY, "out of memory for the sessions of a step");
     if (status == FM_OK)
-        status = m->ops->open(m->table, &m->plan, m->files, progress, progress_context, &m->backend, err);
+        status = m->ops->open(m->table, &m->plan, m->files, options, progress, progress_context, &m->backend, err);
+    fm_slots slots = {0};
+    if (status == FM_OK && m->ops->slots_new)
+        status = m->ops->slots_new(m->backend, m->plan.slot, m->plan.cache_slots, &slots, err);
     if (status == FM_OK) {
         fm_experts_options o = {
+            .memory = slots.base,
+            .store = slots.store,
+            .store_context = slots.context,
             .files = m->files,
             .tables = m->table->experts,
             .layers = m->table->config.layers,

@@ -17,6 +17,8 @@ enum { READ_THREADS = 8 };
 enum { CHUNK_MOST = 128, CHUNK_LEAST = 8 };
 /* Tokens that go through a layer together: more means fewer passes over the experts for a long prompt. */
 enum { SWEEP_MOST = 16384 };
+/* A GPU wants more tokens at once, and keeps every expert's result of a block apart. */
+enum { GPU_CHUNK_MOST = 1024, GPU_SWEEP_MOST = 4096 };
 /* Without a wish, a session's context takes at most this share of what is left beside the dense weights. */
 enum { CONTEXT_SHARE = 8, CONTEXT_MOST = 32768, CONTEXT_LEAST = 512 };
 /* Likewise the activations. */
@@ -42,7 +44,7 @@ uint32_t fm_plan_least_slots(const fm_plan *plan, const fm_table *table) {
 /* Fills the sizes that follow from context, sweep and chunk; returns all but the cache. */
 static uint64_t measure(const fm_table *table, fm_plan *plan) {
     fm_backend_sizes sizes;
-    fm_cpu_sizes(table, plan, &sizes);
+    (plan->gpu ? fm_gpu_sizes : fm_cpu_sizes)(table, plan, &sizes);
     plan->dense = sizes.dense;
     plan->scratch = sizes.scratch + fm_routing_bytes(&table->config, plan) + plan->sweep * sizeof(fm_stretch);
     plan->session_fixed = sizes.session_fixed;
@@ -105,6 +107,7 @@ fm_status fm_plan_for(const fm_table *table, const fm_options *options, fm_plan 
     p->threads = options->threads ? options->threads : fm_core_count();
     p->experts_per_token = options->experts_per_token ? options->experts_per_token : c->experts_per_token;
     p->read_threads = READ_THREADS;
+    p->gpu = options->backend && strcmp(options->backend, "cpu") != 0;
     p->kernels = fm_kernels_find(options->kernels)->name;
     uint64_t staging;
     p->slot = fm_slot_bytes(table->experts, c->layers, &staging);
@@ -132,13 +135,15 @@ fm_status fm_plan_for(const fm_table *table, const fm_options *options, fm_plan 
         if (p->session_context - least_kv <= spare / CONTEXT_SHARE)
             break;
     }
-    for (p->chunk = smaller(CHUNK_MOST, p->context); p->chunk > least_chunk; p->chunk = halve(p->chunk, least_chunk)) {
+    for (p->chunk = smaller(p->gpu ? GPU_CHUNK_MOST : CHUNK_MOST, p->context); p->chunk > least_chunk;
+         p->chunk = halve(p->chunk, least_chunk)) {
         p->sweep = p->chunk;
         measure(table, p);
         if (p->scratch - least_scratch <= spare / SCRATCH_SHARE)
             break;
     }
-    for (p->sweep = smaller(SWEEP_MOST, p->context); p->sweep > p->chunk; p->sweep = halve(p->sweep, p->chunk)) {
+    for (p->sweep = smaller(p->gpu ? GPU_SWEEP_MOST : SWEEP_MOST, p->context); p->sweep > p->chunk;
+         p->sweep = halve(p->sweep, p->chunk)) {
         measure(table, p);
         if (p->scratch - least_scratch <= spare / SCRATCH_SHARE)
             break;

@@ -168,6 +168,7 @@ fm_status fm_session_restore(fm_session *s, const int32_t *ids, uint32_t positio
         if (status != FM_OK)
             return status;
     }
+    s->model->ops->state_filled(s->state, position);
     memcpy(s->tokens, ids, position * sizeof *ids);
     s->position = position;
     return FM_OK;

@@ -160,7 +160,7 @@ struct Spec {
 
 struct Options {
     fm_options options{};
-    std::string kernels;
+    std::string kernels, backend, shaders;
 
     explicit Options(const py::dict &o) {
         options.memory = o["memory"].cast<uint64_t>();
@@ -171,6 +171,11 @@ struct Options {
         options.read_mode = reader == "direct"     ? FM_READ_DIRECT
                             : reader == "buffered" ? FM_READ_BUFFERED
                                                    : FM_READ_AUTO;
+        backend = o["backend"].cast<std::string>();
+        shaders = o["shaders"].cast<std::string>();
+        options.backend = backend.c_str();
+        options.shaders = shaders.empty() ? nullptr : shaders.c_str();
+        options.shader_order = o["shader_order"].cast<uint32_t>();
         kernels = o["kernels"].cast<std::string>();
         options.kernels = kernels.empty() ? nullptr : kernels.c_str();
     }

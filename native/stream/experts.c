@@ -199,6 +199,8 @@ static bool next_read(void *context, fm_read *read) {
         .dst = dst,
         .in_place = src->places[layer * FM_EXPERT_PARTS + (uint32_t)part].in_place,
         .tag = (uint32_t)i,
+        .store = src->o.store,
+        .store_context = src->o.store_context,
     };
     do
         part++;
@@ -322,6 +324,19 @@ static int32_t find_ready(const fm_experts *src, int32_t which) {
     return NONE;
 }
 
+/* Nothing that is asked for is on its way, nor may a read of others give it a slot. */
+static bool stuck(const fm_experts *src, int32_t which) {
+    const struct request *r = &src->request;
+    if (src->reading)
+        return false;
+    if (which != FM_ANY)
+        return r->slot[which] == NONE;
+    for (uint32_t i = 0; i < r->n; i++)
+        if (!r->acquired[i] && r->slot[i] != NONE)
+            return false;
+    return true;
+}
+
 fm_status fm_experts_acquire(fm_experts *src, int32_t which, bool wait, int32_t *got, fm_expert_view *view,
                              fm_error *err) {
     pthread_mutex_lock(&src->lock);
@@ -329,7 +344,7 @@ fm_status fm_experts_acquire(fm_experts *src, int32_t which, bool wait, int32_t 
     int32_t i = find_ready(src, which);
     if (i == NONE && wait) {
         double start = fm_now();
-        while (!src->failed && (i = find_ready(src, which)) == NONE)
+        while (!src->failed && (i = find_ready(src, which)) == NONE && !stuck(src, which))
             pthread_cond_wait(&src->arrived, &src->lock);
         src->stats.seconds_waiting += fm_now() - start;
     }
@@ -439,7 +454,7 @@ void fm_experts_resize(fm_experts *src, uint32_t slots) {
     }
     for (uint32_t i = src->o.slots; i < slots; i++)
         offer(src, (int32_t)i);
-    if (slots < src->o.slots)
+    if (slots < src->o.slots && !src->o.memory) /* else its owner may have mapped it elsewhere too */
         fm_pages_discard(src->memory + slots * src->slot_bytes, (src->o.slots - slots) * src->slot_bytes);
     src->o.slots = slots;
     pthread_mutex_unlock(&src->lock);
@@ -465,7 +480,7 @@ fm_status fm_experts_new(fm_experts **out, const fm_experts_options *options, fm
     uint64_t staging;
     src->slot_bytes = fm_slot_bytes(options->tables, options->layers, &staging);
     size_t experts = (size_t)options->layers * options->experts;
-    src->memory = fm_pages_new(src->slots_made * src->slot_bytes);
+    src->memory = options->memory ? options->memory : fm_pages_new(src->slots_made * src->slot_bytes);
     src->slots = calloc(src->slots_made, sizeof *src->slots);
     src->where = malloc(experts * sizeof *src->where);
     src->places = calloc((size_t)options->layers * FM_EXPERT_PARTS, sizeof *src->places);
@@ -486,6 +501,11 @@ fm_status fm_experts_new(fm_experts **out, const fm_experts_options *options, fm
     for (uint32_t l = 0; l < options->layers; l++) {
         uint64_t ignored = 0;
         fm_place_parts(&options->tables[l], &src->places[l * FM_EXPERT_PARTS], &ignored);
+        for (int p = 0; options->store && p < FM_EXPERT_PARTS; p++) {
+            uint64_t bytes = options->tables[l].extents[p].length;
+            src->places[l * FM_EXPERT_PARTS + (uint32_t)p].in_place = false;
+            staging = bytes > staging ? bytes : staging;
+        }
     }
     src->ahead = NONE;
     for (uint32_t i = 0; i < src->slots_made; i++) {
@@ -510,7 +530,8 @@ void fm_experts_free(fm_experts *src) {
     pthread_cond_broadcast(&src->to_read);
     pthread_mutex_unlock(&src->lock);
     fm_reader_stop(src->reader);
-    fm_pages_free(src->memory, src->slots_made * src->slot_bytes);
+    if (!src->o.memory)
+        fm_pages_free(src->memory, src->slots_made * src->slot_bytes);
     free(src->slots);
     free(src->where);
     free(src->places);

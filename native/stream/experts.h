@@ -33,6 +33,11 @@ typedef struct fm_experts_options {
     uint32_t layers, experts, experts_per_token;
     uint32_t slots;   /* the most there will be */
     uint32_t threads; /* of reading */
+    /* NULL: the source has its own memory. Else of slots * slot bytes, on a page, for as long as the source lives. */
+    uint8_t *memory;
+    /* NULL: `memory` is written directly. Else every part is read elsewhere and given to this; see fm_slots. */
+    fm_status (*store)(void *context, uint8_t *dst, const uint8_t *src, size_t bytes, fm_error *err);
+    void *store_context;
     bool direct;
 } fm_experts_options;
 
@@ -51,7 +56,8 @@ void fm_experts_resize(fm_experts *src, uint32_t slots);
  * were not cached: read now, or by a prefetch. */
 uint32_t fm_experts_request(fm_experts *src, uint32_t layer, const int32_t *ids, uint32_t n);
 /* which: an index into the ids of the request, or FM_ANY for one not yet acquired. got: the index of the one in *view.
- * wait false: returns FM_OK with *got = -1 when none is ready. */
+ * wait false: returns FM_OK with *got = -1 when none is ready; wait true: likewise when it never will be before one of
+ * the request is released. */
 fm_status fm_experts_acquire(fm_experts *src, int32_t which, bool wait, int32_t *got, fm_expert_view *view,
                              fm_error *err);
 void fm_experts_release(fm_experts *src, int32_t which);

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from .sampling import Sampling
     from .text.tokenizer import Tokenizer
 
-BACKENDS = ("auto", "cpu")
+BACKENDS = ("auto", "cpu", "cuda", "soft")
 READERS = ("auto", "direct", "buffered")
 _SAMPLES, _SAMPLE = 64, 4096  # pieces of a file, and bytes of a piece, that the fingerprint looks at
 
@@ -75,6 +76,9 @@ def _options(
         "experts_per_token": _count("experts_per_token", experts_per_token, 1 << 16),
         "reader": reader,
         "kernels": kernels or "",
+        "backend": "cpu" if backend == "auto" else backend,
+        "shaders": "",
+        "shader_order": 0,
     }
 
 
@@ -106,7 +110,7 @@ class Model:
             print(token.text, end="")
 
     path: a checkpoint folder (Hugging Face or MLX safetensors, as downloaded), a hub id, or "demo".
-    backend: "auto" or "cpu".
+    backend: "auto", "cpu", "cuda", or "soft": the GPU backend with its shaders run on the CPU, slowly (docs/gpu.md).
     memory: ceiling of all model memory, as "8GiB" or bytes; by default a safe share of what is free.
     experts_per_token: fewer (or more) than the checkpoint asks for; the default is exact.
     threads: of computing; by default one for each core that the process may use.
@@ -135,6 +139,12 @@ class Model:
         from . import _core
 
         options = _options(backend, memory, experts_per_token, threads, context, reader, kernels)
+        self.backend: str = options["backend"]
+        if self.backend != "cpu":
+            from .gpu import prepare
+
+            options["shaders"] = str(prepare(self.backend))
+            options["shader_order"] = int(os.environ.get("FLASHMOE_SHADER_ORDER", "0"))
         self.spec = path if isinstance(path, ModelSpec) else open_spec(path)
         self.path = self.spec.path
         self._native = _core.Model(self.spec, options, progress)
@@ -156,8 +166,11 @@ class Model:
 
     @cached_property
     def fingerprint(self) -> str:
-        """Ties saved sessions to this model: its shape, its weights' names, formats, places and samples, and K."""
+        """Ties saved sessions to this model: its shape, its weights' names, formats, places and samples, K, and the
+        backend's layout of the state."""
         digest = hashlib.sha256()
+        if self.backend != "cpu":
+            digest.update(b"gpu")
         digest.update(repr((self.spec.config, self.spec.norm_shift, self.plan.experts_per_token)).encode())
         for path in self.spec.files:
             size = path.stat().st_size

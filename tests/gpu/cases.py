@@ -164,7 +164,7 @@ def embed(form: int | str = 4, cols: int = 96, **options: Any) -> None:
     m = Weights(11, cols, form, rng)
     ids = np.array([10, 0, 3], np.int32)
     args: list[np.ndarray | bytes] = [*m.parts, ids, unset(3, cols), pack(11, cols, 5)]
-    out = run("rows", "embed", args, (3, 1, 1), 32, constants=m.constants, **options)
+    out = run("embed", "embed", args, (3, 1, 1), 32, constants=m.constants, **options)
     close(out[4], m.values[ids], 1e-6)
 
 
@@ -190,13 +190,18 @@ def choose(experts: int = 71, k: int = 6, **options: Any) -> None:
     logits = floats(rng, 4, experts)
     logits[1] = np.round(logits[1])  # many equal ones
     logits[2] = 0
-    args: list[np.ndarray | bytes] = [logits, np.full((4, k), -1, np.int32), unset(4, k), pack(experts, k)]
+    args: list[np.ndarray | bytes] = [
+        logits, np.full((4, k), -1, np.int32), unset(4, k), np.full((4, k), -1, np.int32), unset(4, k),
+        pack(experts, k, 0),
+    ]  # fmt: skip
     out = run("router", "choose", args, (4, 1, 1), 32, **options)
     for t in range(4):
         wanted = np.sort(np.argsort(-logits[t], kind="stable")[:k])
         assert out[1][t].tolist() == wanted.tolist()
         p = np.exp(logits[t][wanted] - logits[t].max())
         close(out[2][t], p / p.sum())
+    assert np.array_equal(out[3], out[1])
+    assert np.array_equal(out[4], out[2])
 
 
 # ---- attention -------------------------------------------------------------------------------------------------------
@@ -212,7 +217,7 @@ def rope(dim: int = 40, rope_dim: int = 12, **options: Any) -> None:
     cache = [unset(kv_heads, context, dim), unset(kv_heads, context, dim)]
     args: list[np.ndarray | bytes] = [
         qg, k, v, q_norm, k_norm, rotation, unset(n, heads, dim), *cache,
-        pack(heads, kv_heads, dim, rope_dim, position, n, context, EPS, float(dim**-0.5)),
+        pack(heads, kv_heads, dim, rope_dim, position, 0, n, context, EPS, float(dim**-0.5)),
     ]  # fmt: skip
     out = run("attention", "rope", args, (heads + kv_heads, n, 1), 32, **options)
 
@@ -252,7 +257,7 @@ def attend_token(dim: int = 40, heads: int = 10, position: int = 300, threads: i
     keys, values = floats(rng, kv_heads, context, dim), floats(rng, kv_heads, context, dim)
     keys[:, position + 1 :] = values[:, position + 1 :] = np.nan
     spans = -(-(position + 1) // 256)
-    constants = pack(heads, kv_heads, dim, position, 1, context, spans)
+    constants = pack(heads, kv_heads, dim, position, 0, 1, context, spans)
     blocks = -(-(heads // kv_heads) // 4)
     out = run(
         "attention", "attend_split", [q, keys, values, unset(heads, spans, dim + 2), constants],
@@ -271,7 +276,7 @@ def attend_block(dim: int = 40, heads: int = 6, position: int = 45, n: int = 7, 
     keys, values = floats(rng, kv_heads, context, dim), floats(rng, kv_heads, context, dim)
     keys[:, position + n :] = values[:, position + n :] = 0  # as made, or older but finite
     args: list[np.ndarray | bytes] = [
-        q, keys, values, qg, unset(n, heads, dim), pack(heads, kv_heads, dim, position, n, context, 0)
+        q, keys, values, qg, unset(n, heads, dim), pack(heads, kv_heads, dim, position, 0, n, context, 0)
     ]  # fmt: skip
     rows = n * heads // kv_heads
     out = run("attention", "attend_block", args, (-(-rows // 16), kv_heads, 1), 128, **options)
@@ -296,7 +301,7 @@ class Delta:
         self.tail, self.state = floats(rng, kernel - 1, c), floats(rng, self.hv, value_dim, key_dim)
 
     def args(self) -> bytes:
-        return pack(self.hk, self.hv, self.dk, self.dv, self.kernel, self.channels, self.n, EPS)
+        return pack(self.hk, self.hv, self.dk, self.dv, self.kernel, self.channels, 0, self.n, EPS)
 
     def reference(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """out [n, value heads, dv], the tail and the state after."""

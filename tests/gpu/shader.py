@@ -68,6 +68,10 @@ def run(
 ) -> list[np.ndarray]:
     """Returns the arguments after the run. args: arrays for buffers, bytes for constants; memories follow them and are
     reached through addresses."""
+    if sanitizer == "cuda":
+        from . import cuda
+
+        return cuda.run(kernel, args, groups, threads, constants or {}, memories, addresses)
     path, kernels, names = program(file, sanitizer, fault)
     assert len(args) == len(kernels[kernel].buffers), [p.name for p in kernels[kernel].buffers]
     everything = [np.frombuffer(a, np.uint8) if isinstance(a, bytes) else np.ascontiguousarray(a) for a in args]

@@ -57,6 +57,61 @@ def soft_program(source: str, flags: Sequence[str]) -> Path:
     return compile_cached(translate.to_soft(source), ["-O1", "-g", "-DSOFT_MAIN", *flags], "")
 
 
+# What the CUDA device asks for: (FORMAT, SCALE, ALIGNED) of every kernel that reads weights. Affine weights are always
+# aligned there; rows of floats are if they are multiples of 16 bytes.
+_FLOATS = (15, 16, 32)
+CUDA_VARIANTS = (
+    *((bits, scale, 1) for bits in (2, 3, 4, 5, 6, 8) for scale in _FLOATS),
+    *((form, 15, aligned) for form in _FLOATS for aligned in (0, 1)),
+)
+CUDA_ARCHITECTURE = "sm_80"
+
+
+def cuda_folder() -> Path:
+    """The folder of PTX modules for the CUDA device: of the package, or compiled here and kept in the user's cache."""
+    packaged = HERE / "ptx"
+    if (packaged / "base.ptx").exists():
+        return packaged
+    folder = cache_folder() / f"ptx-{_digest('cuda', *(p.read_text() for p in sorted(shader_folder().iterdir())))}"
+    if not (folder / "base.ptx").exists():
+        compile_cuda(folder)
+    return folder
+
+
+def compile_cuda(folder: Path) -> None:
+    """Writes base.ptx and one module for each variant, as native/gpu/cuda.c looks for them; base.ptx last."""
+    clang = find_clang()
+    if clang is None:
+        raise FlashMoeError(
+            f"this installation has no CUDA kernels, and no clang++ {CLANG_LEAST} or newer to compile them: install "
+            "a released wheel of flashmoe, or clang"
+        )
+    folder.mkdir(parents=True, exist_ok=True)
+    weights = translate.to_cuda(translate.flatten(shader_folder(), translate.WEIGHTS))
+    base = translate.to_cuda(translate.flatten(shader_folder(), translate.BASE))
+    for variant in CUDA_VARIANTS:
+        _compile_ptx(clang, weights, variant, folder / "f{}s{}a{}.ptx".format(*variant))
+    _compile_ptx(clang, base, (4, 15, 1), folder / "base.ptx")
+
+
+def _compile_ptx(clang: str, source: str, variant: tuple[int, int, int], target: Path) -> None:
+    with tempfile.TemporaryDirectory(dir=target.parent) as work:
+        text = Path(work) / "shaders.cu"
+        text.write_text(source)
+        defines = [f"-DFM_{name}={value}" for name, value in zip(("FORMAT", "SCALE", "ALIGNED"), variant, strict=True)]
+        run_clang(
+            [clang, "-x", "cuda", "--cuda-device-only", f"--cuda-gpu-arch={CUDA_ARCHITECTURE}", "-nocudainc"]
+            + ["-nocudalib", "-Xclang", "-target-feature", "-Xclang", "+ptx70", "-std=c++17", "-O3"]
+            + ["-ffp-contract=off", "-S", f"-I{HERE}", *defines, str(text), "-o", str(Path(work) / "made")]
+        )
+        os.replace(Path(work) / "made", target)
+
+
+def _digest(*parts: str) -> str:
+    headers = [p.read_bytes() for p in sorted((*HERE.glob("*.hpp"), *HERE.glob("*.h"), *HERE.glob("*.py")))]
+    return hashlib.sha256("\0".join(parts).encode() + b"".join(headers)).hexdigest()[:24]
+
+
 def compile_cached(source: str, flags: Sequence[str], suffix: str) -> Path:
     clang = find_clang()
     if clang is None:
@@ -64,9 +119,7 @@ def compile_cached(source: str, flags: Sequence[str], suffix: str) -> Path:
             f'backend "soft" runs the GPU shaders on the CPU and needs clang++ {CLANG_LEAST} or newer to compile them; '
             "install it (Debian: apt install clang-19, macOS: xcode-select --install) or name it in $FLASHMOE_CLANG"
         )
-    headers = [p.read_bytes() for p in sorted((*HERE.glob("*.hpp"), *HERE.glob("*.h")))]
-    digest = hashlib.sha256(repr((source, list(flags), clang)).encode() + b"".join(headers)).hexdigest()[:24]
-    target = cache_folder() / f"shaders-{digest}{suffix}"
+    target = cache_folder() / f"shaders-{_digest(source, *flags, clang)}{suffix}"
     if target.exists():
         return target
     with tempfile.TemporaryDirectory(dir=target.parent) as work:
@@ -90,3 +143,9 @@ def cache_folder() -> Path:
     folder = Path(root) / "flashmoe"
     folder.mkdir(parents=True, exist_ok=True)
     return folder
+
+
+if __name__ == "__main__":  # python -m flashmoe.gpu.build FOLDER: the PTX modules, for a wheel
+    import sys
+
+    compile_cuda(Path(sys.argv[1]))

@@ -12,7 +12,10 @@ from pathlib import Path
 
 from ..errors import FlashMoeError
 
-ORDER = ("matvec", "matmul", "rows", "router", "attention", "delta")
+# Those that read weights, which are compiled for each format, and the rest.
+WEIGHTS = ("matvec", "matmul", "embed")
+BASE = ("rows", "router", "attention", "delta")
+ORDER = WEIGHTS + BASE
 
 _INCLUDE = re.compile(r'^\s*#include "([\w.]+)"\s*$')
 _METAL_ONLY = re.compile(r"^\s*(#include <metal_\w+>|using namespace metal;)\s*$")
@@ -174,9 +177,10 @@ def to_cuda(source: str) -> str:
             f'\nextern "C" __global__ void {kernel.name}({", ".join(outer)}) '
             f"{{ {kernel.name}_body({', '.join(inner)}); }}\n"
         )
-        text = f"{text[: kernel.start]}static inline void {head}{body}{wrapper}{text[kernel.close + 1 :]}"
+        text = f"{text[: kernel.start]}inline void {head}{body}{wrapper}{text[kernel.close + 1 :]}"
     text = _FUNCTION_CONSTANT.sub(r"constexpr int \1 = FM_\1;", text)
     text = "\n".join("" if _METAL_ONLY.match(line) else line for line in text.split("\n"))
+    text = re.sub(r"^inline ", "static inline __attribute__((always_inline)) ", text, flags=re.MULTILINE)
     # Not empty macros: CUDA's own attributes have these names.
     text = re.sub(r"\bconstant\b", "const", text)
     text = re.sub(r"\b(device|thread|threadgroup)\b(?=\s+\w)(?!\s*\()", "", text)

@@ -1,0 +1,500 @@
+/* The CUDA device: the driver's library, opened at run time, and the shaders as PTX (flashmoe.gpu.build), which the
+ * driver compiles for the card and caches. Nothing of CUDA is needed to build this file, nor a toolkit to run it.
+ *
+ * Dispatches are launched as they are encoded, in one stream, so that the card begins while the host still encodes. */
+#include "device.h"
+
+#include "../base/error.h"
+
+#include <dlfcn.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- the driver, as far as it is used ---------------------------------------------------------------------------- */
+
+typedef int CUresult, CUdevice;
+typedef unsigned long long CUdeviceptr;
+typedef struct CUctx_st *CUcontext;
+typedef struct CUmod_st *CUmodule;
+typedef struct CUfunc_st *CUfunction;
+typedef struct CUstream_st *CUstream;
+typedef struct CUevent_st *CUevent;
+
+enum { CUDA_SUCCESS = 0, CUDA_ERROR_OUT_OF_MEMORY = 2, CUDA_ERROR_NOT_READY = 600 };
+enum { STREAM_NON_BLOCKING = 1, HOST_PORTABLE = 1, HOST_MAPPED = 2, FUNCTION_MAX_THREADS = 0 };
+enum { ATTRIBUTE_MAJOR = 75, ATTRIBUTE_MINOR = 76 };
+
+#define DRIVER(X)                                                                                                      \
+    X(cuInit, (unsigned))                                                                                              \
+    X(cuDeviceGetCount, (int *))                                                                                       \
+    X(cuDeviceGet, (CUdevice *, int))                                                                                  \
+    X(cuDeviceGetName, (char *, int, CUdevice))                                                                        \
+    X(cuDeviceGetAttribute, (int *, int, CUdevice))                                                                    \
+    X(cuDeviceTotalMem_v2, (size_t *, CUdevice))                                                                       \
+    X(cuDevicePrimaryCtxRetain, (CUcontext *, CUdevice))                                                               \
+    X(cuDevicePrimaryCtxRelease_v2, (CUdevice))                                                                        \
+    X(cuCtxSetCurrent, (CUcontext))                                                                                    \
+    X(cuStreamCreate, (CUstream *, unsigned))                                                                          \
+    X(cuStreamDestroy_v2, (CUstream))                                                                                  \
+    X(cuStreamSynchronize, (CUstream))                                                                                 \
+    X(cuModuleLoadDataEx, (CUmodule *, const void *, unsigned, int *, void **))                                        \
+    X(cuModuleUnload, (CUmodule))                                                                                      \
+    X(cuModuleGetFunction, (CUfunction *, CUmodule, const char *))                                                     \
+    X(cuFuncGetAttribute, (int *, int, CUfunction))                                                                    \
+    X(cuLaunchKernel,                                                                                                  \
+      (CUfunction, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, CUstream, void **, void **))  \
+    X(cuMemAlloc_v2, (CUdeviceptr *, size_t))                                                                          \
+    X(cuMemFree_v2, (CUdeviceptr))                                                                                     \
+    X(cuMemHostAlloc, (void **, size_t, unsigned))                                                                     \
+    X(cuMemHostGetDevicePointer_v2, (CUdeviceptr *, void *, unsigned))                                                 \
+    X(cuMemFreeHost, (void *))                                                                                         \
+    X(cuMemsetD8Async, (CUdeviceptr, unsigned char, size_t, CUstream))                                                 \
+    X(cuMemcpyHtoDAsync_v2, (CUdeviceptr, const void *, size_t, CUstream))                                             \
+    X(cuMemcpyDtoHAsync_v2, (void *, CUdeviceptr, size_t, CUstream))                                                   \
+    X(cuMemcpyDtoDAsync_v2, (CUdeviceptr, CUdeviceptr, size_t, CUstream))                                              \
+    X(cuEventCreate, (CUevent *, unsigned))                                                                            \
+    X(cuEventDestroy_v2, (CUevent))                                                                                    \
+    X(cuEventRecord, (CUevent, CUstream))                                                                              \
+    X(cuEventQuery, (CUevent))                                                                                         \
+    X(cuEventSynchronize, (CUevent))                                                                                   \
+    X(cuEventElapsedTime, (float *, CUevent, CUevent))                                                                 \
+    X(cuGetErrorName, (CUresult, const char **))
+
+typedef struct driver {
+    void *library;
+#define X(name, arguments) CUresult(*name) arguments;
+    DRIVER(X)
+#undef X
+} driver;
+
+static fm_status load_driver(driver *d, fm_error *err) {
+    d->library = dlopen("libcuda.so.1", RTLD_NOW | RTLD_LOCAL);
+    if (!d->library)
+        return fm_fail(err, FM_UNSUPPORTED,
+                       "no NVIDIA driver was found (libcuda.so.1): install it, or use another backend");
+#define X(name, arguments)                                                                                             \
+    *(void **)&d->name = dlsym(d->library, #name);                                                                     \
+    if (!d->name) {                                                                                                    \
+        dlclose(d->library);                                                                                           \
+        return fm_fail(err, FM_UNSUPPORTED, "the NVIDIA driver is too old: it has no " #name);                         \
+    }
+    DRIVER(X)
+#undef X
+    return FM_OK;
+}
+
+/* ---- the device ----------------------------------------------------------------------------------------------------
+ */
+
+enum { EVENTS = 256, MODULES = 64, ERROR_LOG = 8192 };
+
+struct fm_kernel {
+    fm_kernel *next;
+    CUfunction function;
+    char name[48];
+    const struct module *module;
+    uint32_t threads;
+};
+
+typedef struct module {
+    char name[48];
+    CUmodule handle;
+} module;
+
+typedef struct cuda_device cuda_device;
+
+struct fm_commands {
+    cuda_device *device;
+    fm_ticket ticket; /* that it will get */
+};
+
+struct cuda_device {
+    fm_device base;
+    driver cu;
+    CUdevice card;
+    CUcontext context;
+    CUstream stream, copies;
+    char *folder;
+    module modules[MODULES];
+    uint32_t module_count;
+    fm_kernel *kernels;
+    struct fm_commands list;
+    fm_ticket ticket, ended; /* the last one committed; the last one known to have ended */
+    CUevent begin[EVENTS], end[EVENTS];
+    fm_error failure;
+};
+
+static fm_status failed(cuda_device *d, CUresult result, const char *what, fm_error *err) {
+    const char *name = NULL;
+    d->cu.cuGetErrorName(result, &name);
+    fm_status status = result == CUDA_ERROR_OUT_OF_MEMORY ? FM_NO_MEMORY : FM_UNSUPPORTED;
+    return fm_fail(err, status, "%s: %s failed: %s (%d)", d->base.limits.name, what, name ? name : "error", result);
+}
+
+/* The first failure of a launch or an event is kept for the next wait. */
+static void keep(cuda_device *d, CUresult result, const char *what) {
+    if (result != CUDA_SUCCESS && d->failure.status == FM_OK)
+        failed(d, result, what, &d->failure);
+}
+
+/* ---- memory --------------------------------------------------------------------------------------------------------
+ */
+
+typedef struct cuda_buffer {
+    fm_buffer base;
+    bool pinned;
+} cuda_buffer;
+
+static fm_status cuda_buffer_new(fm_device *device, uint64_t bytes, fm_memory memory, bool by_address, fm_buffer **out,
+                                 fm_error *err) {
+    (void)by_address; /* everything is reachable by address */
+    cuda_device *d = (cuda_device *)device;
+    d->cu.cuCtxSetCurrent(d->context);
+    cuda_buffer *b = calloc(1, sizeof *b);
+    if (!b)
+        return fm_fail(err, FM_NO_MEMORY, "out of memory for a buffer");
+    *b = (cuda_buffer){{device, bytes, NULL, 0}, memory == FM_SHARED};
+    CUdeviceptr address = 0;
+    CUresult result;
+    if (memory == FM_SHARED) {
+        result = d->cu.cuMemHostAlloc(&b->base.host, (size_t)bytes, HOST_PORTABLE | HOST_MAPPED);
+        if (result == CUDA_SUCCESS) {
+            memset(b->base.host, 0, (size_t)bytes);
+            result = d->cu.cuMemHostGetDevicePointer_v2(&address, b->base.host, 0);
+        }
+    } else {
+        result = d->cu.cuMemAlloc_v2(&address, (size_t)bytes);
+        if (result == CUDA_SUCCESS)
+            result = d->cu.cuMemsetD8Async(address, 0, (size_t)bytes, d->stream);
+        if (result == CUDA_SUCCESS)
+            result = d->cu.cuStreamSynchronize(d->stream);
+    }
+    if (result != CUDA_SUCCESS) {
+        free(b);
+        char what[80];
+        snprintf(what, sizeof what, "allocating %.1f MiB", (double)bytes / 1048576);
+        return failed(d, result, what, err);
+    }
+    b->base.address = address;
+    *out = &b->base;
+    return FM_OK;
+}
+
+static void cuda_buffer_free(fm_buffer *buffer) {
+    cuda_device *d = (cuda_device *)buffer->device;
+    d->cu.cuCtxSetCurrent(d->context);
+    if (((cuda_buffer *)buffer)->pinned)
+        d->cu.cuMemFreeHost(buffer->host);
+    else
+        d->cu.cuMemFree_v2(buffer->address);
+    free(buffer);
+}
+
+/* Copies have a stream of their own, and are over when the call returns. */
+static fm_status after_copy(cuda_device *d, CUresult result, const char *what, fm_error *err) {
+    if (result == CUDA_SUCCESS)
+        result = d->cu.cuStreamSynchronize(d->copies);
+    return result == CUDA_SUCCESS ? FM_OK : failed(d, result, what, err);
+}
+
+static fm_status cuda_upload(fm_buffer *b, uint64_t offset, const void *src, uint64_t bytes, fm_error *err) {
+    cuda_device *d = (cuda_device *)b->device;
+    d->cu.cuCtxSetCurrent(d->context);
+    return after_copy(d, d->cu.cuMemcpyHtoDAsync_v2(b->address + offset, src, (size_t)bytes, d->copies),
+                      "copying to it", err);
+}
+
+static fm_status cuda_download(const fm_buffer *b, uint64_t offset, void *dst, uint64_t bytes, fm_error *err) {
+    cuda_device *d = (cuda_device *)b->device;
+    d->cu.cuCtxSetCurrent(d->context);
+    return after_copy(d, d->cu.cuMemcpyDtoHAsync_v2(dst, b->address + offset, (size_t)bytes, d->copies),
+                      "copying from it", err);
+}
+
+static fm_status cuda_copy(fm_buffer *to, uint64_t to_offset, const fm_buffer *from, uint64_t from_offset,
+                           uint64_t bytes, fm_error *err) {
+    cuda_device *d = (cuda_device *)to->device;
+    d->cu.cuCtxSetCurrent(d->context);
+    return after_copy(
+        d, d->cu.cuMemcpyDtoDAsync_v2(to->address + to_offset, from->address + from_offset, (size_t)bytes, d->copies),
+        "copying", err);
+}
+
+/* ---- kernels -------------------------------------------------------------------------------------------------------
+ */
+
+static char *read_text(const char *path) {
+    FILE *file = fopen(path, "rb");
+    if (!file)
+        return NULL;
+    char *text = NULL;
+    if (fseek(file, 0, SEEK_END) == 0) {
+        long size = ftell(file);
+        rewind(file);
+        text = size > 0 ? malloc((size_t)size + 1) : NULL;
+        if (text && fread(text, 1, (size_t)size, file) == (size_t)size)
+            text[size] = 0;
+        else {
+            free(text);
+            text = NULL;
+        }
+    }
+    fclose(file);
+    return text;
+}
+
+/* The module of a file NAME.ptx of the folder, compiled at first use; NULL with *err when there is none. */
+static const module *find_module(cuda_device *d, const char *name, fm_error *err) {
+    for (uint32_t i = 0; i < d->module_count; i++)
+        if (strcmp(d->modules[i].name, name) == 0)
+            return &d->modules[i];
+    char path[4096];
+    snprintf(path, sizeof path, "%s/%s.ptx", d->folder, name);
+    char *text = d->module_count < MODULES ? read_text(path) : NULL;
+    if (!text) {
+        fm_fail(err, FM_UNSUPPORTED, "%s is missing: this build has no CUDA kernels for such weights", path);
+        return NULL;
+    }
+    module *m = &d->modules[d->module_count];
+    char log[ERROR_LOG] = "";
+    int options[] = {5, 6}; /* CU_JIT_ERROR_LOG_BUFFER and its size */
+    void *values[] = {log, (void *)(uintptr_t)sizeof log};
+    CUresult result = d->cu.cuModuleLoadDataEx(&m->handle, text, 2, options, values);
+    free(text);
+    if (result != CUDA_SUCCESS) {
+        fm_fail(err, FM_UNSUPPORTED, "%s: the driver cannot compile %s (%d): %.600s", d->base.limits.name, path, result,
+                log);
+        return NULL;
+    }
+    snprintf(m->name, sizeof m->name, "%s", name);
+    d->module_count++;
+    return m;
+}
+
+static int32_t value_of(const fm_constant *constants, uint32_t count, const char *name) {
+    for (uint32_t i = 0; i < count; i++)
+        if (strcmp(constants[i].name, name) == 0)
+            return constants[i].value;
+    return 0;
+}
+
+static fm_status cuda_kernel_get(fm_device *device, const char *name, const fm_constant *constants, uint32_t count,
+                                 uint32_t threads, fm_kernel **out, fm_error *err) {
+    cuda_device *d = (cuda_device *)device;
+    d->cu.cuCtxSetCurrent(d->context);
+    /* Kernels that read weights are in a module for each specialisation, the rest in one. */
+    const module *m = find_module(d, "base", err);
+    if (!m)
+        return err ? err->status : FM_UNSUPPORTED;
+    CUfunction function;
+    CUresult result = d->cu.cuModuleGetFunction(&function, m->handle, name);
+    if (result != CUDA_SUCCESS) {
+        char file[48];
+        snprintf(file, sizeof file, "f%ds%da%d", value_of(constants, count, "FORMAT"),
+                 value_of(constants, count, "SCALE"), value_of(constants, count, "ALIGNED"));
+        m = find_module(d, file, err);
+        if (!m)
+            return err ? err->status : FM_UNSUPPORTED;
+        result = d->cu.cuModuleGetFunction(&function, m->handle, name);
+        if (result != CUDA_SUCCESS)
+            return failed(d, result, name, err);
+    }
+    for (fm_kernel *k = d->kernels; k; k = k->next)
+        if (k->module == m && k->threads == threads && strcmp(k->name, name) == 0) {
+            *out = k;
+            return FM_OK;
+        }
+    int most = 0;
+    result = d->cu.cuFuncGetAttribute(&most, FUNCTION_MAX_THREADS, function);
+    if (result != CUDA_SUCCESS || (uint32_t)most < threads)
+        return fm_fail(err, FM_UNSUPPORTED, "%s: kernel %s takes at most %d threads a group, not %u",
+                       d->base.limits.name, name, most, threads);
+    fm_kernel *k = calloc(1, sizeof *k);
+    if (!k)
+        return fm_fail(err, FM_NO_MEMORY, "out of memory for a kernel");
+    *k = (fm_kernel){.next = d->kernels, .function = function, .module = m, .threads = threads};
+    snprintf(k->name, sizeof k->name, "%s", name);
+    *out = d->kernels = k;
+    return FM_OK;
+}
+
+/* ---- lists ---------------------------------------------------------------------------------------------------------
+ */
+
+static bool cuda_ended(fm_device *device, fm_ticket ticket) {
+    cuda_device *d = (cuda_device *)device;
+    if (ticket <= d->ended)
+        return true;
+    d->cu.cuCtxSetCurrent(d->context);
+    CUresult result = d->cu.cuEventQuery(d->end[ticket % EVENTS]);
+    if (result == CUDA_ERROR_NOT_READY)
+        return false;
+    keep(d, result, "a list of commands");
+    d->ended = ticket;
+    return true;
+}
+
+static fm_status cuda_wait(fm_device *device, fm_ticket ticket, fm_error *err) {
+    cuda_device *d = (cuda_device *)device;
+    if (ticket > d->ended) {
+        d->cu.cuCtxSetCurrent(d->context);
+        keep(d, d->cu.cuEventSynchronize(d->end[ticket % EVENTS]), "a list of commands");
+        d->ended = ticket;
+    }
+    if (d->failure.status != FM_OK && err)
+        *err = d->failure;
+    return d->failure.status;
+}
+
+static fm_commands *cuda_begin(fm_device *device) {
+    cuda_device *d = (cuda_device *)device;
+    d->cu.cuCtxSetCurrent(d->context);
+    d->list = (struct fm_commands){d, d->ticket + 1};
+    if (d->list.ticket > EVENTS) /* its events are used again */
+        cuda_wait(device, d->list.ticket - EVENTS, NULL);
+    keep(d, d->cu.cuEventRecord(d->begin[d->list.ticket % EVENTS], d->stream), "recording an event");
+    return &d->list;
+}
+
+static void cuda_dispatch(fm_commands *c, const fm_kernel *kernel, const fm_arg *args, uint32_t count, fm_groups groups,
+                          uint32_t threads) {
+    cuda_device *d = c->device;
+    CUdeviceptr address[FM_ARGS_MOST];
+    void *parameters[FM_ARGS_MOST];
+    if (d->failure.status != FM_OK || count > FM_ARGS_MOST)
+        return;
+    for (uint32_t i = 0; i < count; i++) {
+        address[i] = args[i].buffer ? args[i].buffer->address + args[i].offset : 0;
+        parameters[i] = args[i].buffer ? (void *)&address[i] : (void *)args[i].constants;
+    }
+    keep(d,
+         d->cu.cuLaunchKernel(kernel->function, groups.x, groups.y, groups.z, threads, 1, 1, 0, d->stream, parameters,
+                              NULL),
+         kernel->name);
+}
+
+static void cuda_barrier(fm_commands *c) {
+    (void)c; /* launches of a stream are in order */
+}
+
+static fm_ticket cuda_commit(fm_commands *c) {
+    cuda_device *d = c->device;
+    keep(d, d->cu.cuEventRecord(d->end[c->ticket % EVENTS], d->stream), "recording an event");
+    return d->ticket = c->ticket;
+}
+
+static double cuda_seconds(fm_device *device, fm_ticket ticket) {
+    cuda_device *d = (cuda_device *)device;
+    float milliseconds;
+    if (ticket > d->ended || ticket + EVENTS <= d->ticket || d->failure.status != FM_OK)
+        return -1;
+    CUresult result = d->cu.cuEventElapsedTime(&milliseconds, d->begin[ticket % EVENTS], d->end[ticket % EVENTS]);
+    return result == CUDA_SUCCESS ? 1e-3 * milliseconds : -1;
+}
+
+/* ---- opening and closing ----------------------------------------------------------------------------------------- */
+
+static void cuda_close(fm_device *device) {
+    cuda_device *d = (cuda_device *)device;
+    if (d->context) {
+        d->cu.cuCtxSetCurrent(d->context);
+        if (d->stream)
+            d->cu.cuStreamSynchronize(d->stream);
+        for (uint32_t i = 0; i < EVENTS; i++) {
+            if (d->begin[i])
+                d->cu.cuEventDestroy_v2(d->begin[i]);
+            if (d->end[i])
+                d->cu.cuEventDestroy_v2(d->end[i]);
+        }
+        for (uint32_t i = 0; i < d->module_count; i++)
+            d->cu.cuModuleUnload(d->modules[i].handle);
+        if (d->stream)
+            d->cu.cuStreamDestroy_v2(d->stream);
+        if (d->copies)
+            d->cu.cuStreamDestroy_v2(d->copies);
+        d->cu.cuDevicePrimaryCtxRelease_v2(d->card);
+    }
+    while (d->kernels) {
+        fm_kernel *next = d->kernels->next;
+        free(d->kernels);
+        d->kernels = next;
+    }
+    free(d->folder);
+    free(d);
+}
+
+static fm_status start(cuda_device *d, fm_error *err) {
+    int count = 0, major = 0, minor = 0;
+    CUresult result = d->cu.cuInit(0);
+    if (result == CUDA_SUCCESS)
+        result = d->cu.cuDeviceGetCount(&count);
+    if (result != CUDA_SUCCESS || count == 0)
+        return fm_fail(err, FM_UNSUPPORTED, "there is an NVIDIA driver, but no card that it can use (%d)", result);
+    char card[96] = "";
+    size_t memory = 0;
+    d->cu.cuDeviceGet(&d->card, 0);
+    d->cu.cuDeviceGetName(card, sizeof card, d->card);
+    d->cu.cuDeviceGetAttribute(&major, ATTRIBUTE_MAJOR, d->card);
+    d->cu.cuDeviceGetAttribute(&minor, ATTRIBUTE_MINOR, d->card);
+    d->cu.cuDeviceTotalMem_v2(&memory, d->card);
+    fm_device_limits *l = &d->base.limits;
+    *l = (fm_device_limits){"", UINT64_MAX / 2, memory, FM_THREADS_MOST, 32 << 10, false};
+    snprintf(l->name, sizeof l->name, "CUDA: %s", card);
+    if (major < 8)
+        return fm_fail(err, FM_UNSUPPORTED, "%s has compute capability %d.%d; 8.0 or more is needed", l->name, major,
+                       minor);
+    result = d->cu.cuDevicePrimaryCtxRetain(&d->context, d->card);
+    if (result == CUDA_SUCCESS)
+        result = d->cu.cuCtxSetCurrent(d->context);
+    if (result == CUDA_SUCCESS)
+        result = d->cu.cuStreamCreate(&d->stream, STREAM_NON_BLOCKING);
+    if (result == CUDA_SUCCESS)
+        result = d->cu.cuStreamCreate(&d->copies, STREAM_NON_BLOCKING);
+    for (uint32_t i = 0; i < EVENTS && result == CUDA_SUCCESS; i++) {
+        result = d->cu.cuEventCreate(&d->begin[i], 0);
+        if (result == CUDA_SUCCESS)
+            result = d->cu.cuEventCreate(&d->end[i], 0);
+    }
+    return result == CUDA_SUCCESS ? FM_OK : failed(d, result, "opening it", err);
+}
+
+static fm_status cuda_open(const fm_device_options *options, fm_device **out, fm_error *err) {
+    if (!options->kernels)
+        return fm_fail(err, FM_UNSUPPORTED, "the CUDA device needs the folder of its kernels");
+    cuda_device *d = calloc(1, sizeof *d);
+    if (!d)
+        return fm_fail(err, FM_NO_MEMORY, "out of memory for the CUDA device");
+    extern const fm_device_ops fm_cuda_device;
+    d->base.ops = &fm_cuda_device;
+    d->folder = strdup(options->kernels);
+    fm_status status = load_driver(&d->cu, err);
+    if (status == FM_OK)
+        status = start(d, err);
+    if (status != FM_OK) {
+        cuda_close(&d->base);
+        return status;
+    }
+    *out = &d->base;
+    return FM_OK;
+}
+
+const fm_device_ops fm_cuda_device = {
+    .name = "cuda",
+    .open = cuda_open,
+    .close = cuda_close,
+    .buffer_new = cuda_buffer_new,
+    .buffer_free = cuda_buffer_free,
+    .upload = cuda_upload,
+    .download = cuda_download,
+    .copy = cuda_copy,
+    .kernel_get = cuda_kernel_get,
+    .begin = cuda_begin,
+    .dispatch = cuda_dispatch,
+    .barrier = cuda_barrier,
+    .commit = cuda_commit,
+    .ended = cuda_ended,
+    .wait = cuda_wait,
+    .seconds = cuda_seconds,
+};

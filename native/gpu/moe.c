@@ -1,0 +1,295 @@
+/* The sparse half of a layer. In decode:
+ *
+ *     list A   … mixer, router, choice                      committed by route, and waited for: the CPU needs the
+ * choice list B   shared expert                                committed by route before it waits list C   the experts
+ * that are in memory               committed by experts list D…  those that were read meanwhile               likewise
+ *     list A   combine, the next layer's mixer, router, …
+ *
+ * so that the GPU has work while the CPU looks up experts and the disk reads them. The results of experts are kept by
+ * token and place and summed by combine in the order of places, whenever they were computed. */
+#include "gpu.h"
+
+#include "../base/error.h"
+#include "../base/system.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static void choose_all(fm_backend *b, uint32_t first, uint32_t n) {
+    fm_gpu_scratch *s = &b->scratch;
+    uint64_t k = b->plan.experts_per_token;
+    struct fm_choose_args args = {b->config.experts, b->plan.experts_per_token, first};
+    uint64_t all = (first + n) * k;
+    FM_DISPATCH(b, b->choose, FM_SIMD, n, 1, 1, fm_floats(s->router, (uint64_t)n * b->config.experts),
+                fm_floats(s->choice, all), fm_floats(s->weights, all), fm_floats(s->chosen, all),
+                fm_floats(s->weighted, all), FM_CONSTANTS(args));
+}
+
+static void shared_token(fm_backend *b, const fm_gpu_layer *l) {
+    fm_gpu_scratch *s = &b->scratch;
+    const fm_gpu_product products[] = {
+        {&l->shared_gate, s->inner[0]}, {&l->shared_up, s->inner[1]}, {&l->shared_expert_gate, s->shared_gate}};
+    fm_gpu_matvec(b, products, 3, s->x, l->post_norm, FM_STAGE_NORM, false);
+    fm_gpu_barrier(b);
+    fm_gpu_matvec(b, &(fm_gpu_product){&l->shared_down, s->shared}, 1, s->inner[0], s->inner[1], FM_STAGE_SWIGLU,
+                  false);
+}
+
+static void shared_block(fm_backend *b, const fm_gpu_layer *l, uint32_t n) {
+    fm_gpu_scratch *s = &b->scratch;
+    uint32_t chunk = b->plan.chunk, hidden = b->config.hidden;
+    fm_gpu_matmul(b, &l->shared_expert_gate, n, s->h, s->h, FM_STAGE_PLAIN, s->shared_gate, false);
+    for (uint32_t first = 0; first < n; first += chunk) {
+        uint32_t count = n - first < chunk ? n - first : chunk;
+        uint64_t at = (uint64_t)first * hidden * sizeof(float);
+        fm_gpu_matmul(b, &l->shared_gate, count, fm_at(s->h, at), s->h, FM_STAGE_PLAIN, s->inner[0], false);
+        fm_gpu_matmul(b, &l->shared_up, count, fm_at(s->h, at), s->h, FM_STAGE_PLAIN, s->inner[1], false);
+        fm_gpu_barrier(b);
+        fm_gpu_matmul(b, &l->shared_down, count, s->inner[0], s->inner[1], FM_STAGE_SWIGLU, fm_at(s->shared, at),
+                      false);
+        fm_gpu_barrier(b);
+    }
+}
+
+fm_status fm_gpu_route(fm_backend *b, uint32_t layer, uint32_t n, int32_t *experts, float *weights, fm_error *err) {
+    const fm_gpu_layer *l = &b->weights.layers[layer];
+    fm_gpu_scratch *s = &b->scratch;
+    uint32_t chunk = b->plan.chunk, hidden = b->config.hidden;
+    if (n == 1) {
+        fm_gpu_matvec(b, &(fm_gpu_product){&l->router, s->router}, 1, s->x, l->post_norm, FM_STAGE_NORM, false);
+        fm_gpu_barrier(b);
+        choose_all(b, 0, 1);
+    } else {
+        fm_gpu_norm_rows(b, s->x, l->post_norm, n, s->h);
+        fm_gpu_barrier(b);
+        for (uint32_t first = 0; first < n; first += chunk) {
+            uint32_t count = n - first < chunk ? n - first : chunk;
+            fm_gpu_matmul(b, &l->router, count, fm_at(s->h, (uint64_t)first * hidden * sizeof(float)), s->h,
+                          FM_STAGE_PLAIN, s->router, false);
+            fm_gpu_barrier(b);
+            choose_all(b, first, count);
+            fm_gpu_barrier(b);
+        }
+    }
+    fm_ticket choice = fm_gpu_commit(b);
+    if (n == 1)
+        shared_token(b, l);
+    else
+        shared_block(b, l, n);
+    fm_gpu_commit(b);
+    fm_status status = fm_wait(b->device, choice, err);
+    if (status != FM_OK)
+        return status;
+    size_t pairs = (size_t)n * b->plan.experts_per_token;
+    memcpy(experts, (uint8_t *)s->chosen.buffer->host + s->chosen.offset, pairs * sizeof *experts);
+    memcpy(weights, (uint8_t *)s->weighted.buffer->host + s->weighted.offset, pairs * sizeof *weights);
+    for (size_t i = 0; i < pairs; i++)
+        if (experts[i] < 0 || (uint32_t)experts[i] >= b->config.experts)
+            return fm_fail(err, FM_BAD_MODEL, "the GPU chose expert %d of %u: its arithmetic went wrong", experts[i],
+                           b->config.experts);
+    b->jobs = b->tiles = b->pairs = 0;
+    b->places = (b->plan.experts_per_token + 3) / 4 * 4;
+    memset(b->place_of_token, 0, n * sizeof *b->place_of_token);
+    return FM_OK;
+}
+
+void fm_gpu_shared(fm_backend *b, uint32_t layer, uint32_t n) {
+    (void)b, (void)layer, (void)n; /* under way since route */
+}
+
+/* ---- routed experts ------------------------------------------------------------------------------------------------
+ */
+
+static uint64_t address_of(const fm_backend *b, const uint8_t *part) {
+    if (!part)
+        return 0;
+    uint64_t at = (uint64_t)(part - b->slots), piece = at / b->piece_bytes;
+    return b->pieces[piece]->address + at % b->piece_bytes;
+}
+
+static struct fm_expert *table_entry(fm_backend *b, uint32_t i) {
+    fm_range t = b->scratch.table;
+    return (struct fm_expert *)((uint8_t *)t.buffer->host + t.offset) + i;
+}
+
+static void fill_entry(fm_backend *b, uint32_t i, const fm_expert_view *view) {
+    struct fm_expert *e = table_entry(b, i);
+    for (int p = 0; p < FM_EXPERT_PARTS; p++)
+        e->part[p] = address_of(b, view->part[p]);
+}
+
+/* Gate and up in one dispatch if one pipeline multiplies both, else in two that need no order. */
+static uint32_t together(const fm_gpu_layer *l) {
+    const fm_gpu_matrix *g = &l->expert[FM_GATE], *u = &l->expert[FM_UP];
+    return g->kernels.vector == u->kernels.vector && fm_gpu_shift(&g->format) == fm_gpu_shift(&u->format) ? 2 : 1;
+}
+
+static fm_arg nothing(fm_backend *b) {
+    b->unused = (b->unused + 1) % FM_UNUSED;
+    return fm_bytes(fm_at(b->scratch.unused, 16 * (uint64_t)b->unused), 16);
+}
+
+/* y[place] = W x[place] of `matrices` matrices from `which` for the places of a list. */
+static void token_product(fm_backend *b, const fm_gpu_layer *l, uint32_t which, uint32_t matrices, fm_range places,
+                          uint32_t count) {
+    fm_gpu_scratch *s = &b->scratch;
+    const fm_gpu_matrix *m = &l->expert[which];
+    bool down = which == FM_DOWN;
+    uint32_t cols = m->format.cols, rows = m->format.rows, rows_of_group = fm_gpu_rows_of_group(cols);
+    uint64_t k = b->plan.experts_per_token;
+    struct fm_experts_matvec_args args = {
+        .matrix = {which, FM_UP},
+        .matrices = matrices,
+        .rows = rows,
+        .cols = cols,
+        .group_shift = fm_gpu_shift(&m->format),
+        .lanes = fm_gpu_lanes(cols),
+        .stage = down ? FM_STAGE_SWIGLU : FM_STAGE_NORM,
+        .x_stride = down ? cols : 0,
+        .eps = b->config.norm_eps,
+    };
+    fm_range y = down ? s->out : which == FM_GATE ? s->gate : s->up;
+    FM_DISPATCH(b, m->kernels.vector, FM_THREADS, (rows + rows_of_group - 1) / rows_of_group, count, matrices,
+                fm_bytes(s->table, b->jobs * sizeof(struct fm_expert)), fm_floats(s->places, k),
+                fm_floats(places, count), down ? fm_floats(s->gate, k * cols) : fm_floats(s->x, cols),
+                down ? fm_floats(s->up, k * cols) : fm_floats(l->post_norm, cols), fm_floats(y, k * rows),
+                matrices == 2 ? fm_floats(s->up, k * rows) : nothing(b), FM_CONSTANTS(args));
+}
+
+static fm_ticket experts_of_token(fm_backend *b, const fm_gpu_layer *l, const fm_expert_job *jobs, uint32_t count) {
+    fm_range list = fm_at(b->scratch.places, (uint64_t)b->places * sizeof(int32_t));
+    int32_t *places = (int32_t *)((uint8_t *)list.buffer->host + list.offset);
+    b->jobs = b->plan.experts_per_token;
+    for (uint32_t i = 0; i < count; i++) {
+        fill_entry(b, jobs[i].place, &jobs[i].view);
+        places[i] = (int32_t)jobs[i].place;
+    }
+    b->places += (count + 3) / 4 * 4;
+    uint32_t both = together(l);
+    token_product(b, l, FM_GATE, both, list, count);
+    if (both == 1)
+        token_product(b, l, FM_UP, 1, list, count);
+    fm_gpu_barrier(b);
+    token_product(b, l, FM_DOWN, 1, list, count);
+    return fm_gpu_commit(b);
+}
+
+static void block_product(fm_backend *b, const fm_gpu_layer *l, uint32_t which, uint32_t matrices, fm_range tiles,
+                          uint32_t count, uint32_t n) {
+    fm_gpu_scratch *s = &b->scratch;
+    const fm_gpu_matrix *m = &l->expert[which];
+    bool down = which == FM_DOWN;
+    uint64_t pairs = (uint64_t)n * b->plan.experts_per_token, rows = m->format.rows, cols = m->format.cols;
+    struct fm_experts_matmul_args args = {
+        .matrix = {which, FM_UP},
+        .rows = m->format.rows,
+        .cols = m->format.cols,
+        .group_shift = fm_gpu_shift(&m->format),
+        .stage = down ? FM_STAGE_SWIGLU : FM_STAGE_PLAIN,
+        .per_token = down ? 1 : b->plan.experts_per_token,
+    };
+    fm_range y = down ? s->out : which == FM_GATE ? s->gate : s->up;
+    FM_DISPATCH(b, m->kernels.block, FM_THREADS, (m->format.rows + FM_BLOCK - 1) / FM_BLOCK, count, matrices,
+                fm_bytes(s->table, b->jobs * sizeof(struct fm_expert)), fm_bytes(tiles, count * sizeof(struct fm_tile)),
+                fm_floats(s->pairs, b->pairs), down ? fm_floats(s->gate, pairs * cols) : fm_floats(s->h, n * cols),
+                down ? fm_floats(s->up, pairs * cols) : fm_floats(s->h, n * cols), fm_floats(y, pairs * rows),
+                matrices == 2 ? fm_floats(s->up, pairs * rows) : nothing(b), FM_CONSTANTS(args));
+}
+
+static fm_ticket experts_of_block(fm_backend *b, const fm_gpu_layer *l, uint32_t n, const fm_expert_job *jobs,
+                                  uint32_t count) {
+    fm_gpu_scratch *s = &b->scratch;
+    int32_t *pairs = (int32_t *)((uint8_t *)s->pairs.buffer->host + s->pairs.offset);
+    struct fm_tile *tiles = (struct fm_tile *)((uint8_t *)s->tiles.buffer->host + s->tiles.offset);
+    uint32_t first_tile = b->tiles;
+    for (uint32_t j = 0; j < count; j++) {
+        fill_entry(b, b->jobs, &jobs[j].view);
+        for (uint32_t i = 0; i < jobs[j].n; i++) {
+            if (i % FM_BLOCK == 0)
+                tiles[b->tiles++] = (struct fm_tile){b->jobs, b->pairs, 0, 0};
+            tiles[b->tiles - 1].count++;
+            uint32_t token = (uint32_t)jobs[j].tokens[i];
+            pairs[b->pairs++] = (int32_t)(token * b->plan.experts_per_token + b->place_of_token[token]++);
+        }
+        b->jobs++;
+    }
+    fm_range list = fm_at(s->tiles, (uint64_t)first_tile * sizeof(struct fm_tile));
+    uint32_t both = together(l), made = b->tiles - first_tile;
+    block_product(b, l, FM_GATE, both, list, made, n);
+    if (both == 1)
+        block_product(b, l, FM_UP, 1, list, made, n);
+    fm_gpu_barrier(b);
+    block_product(b, l, FM_DOWN, 1, list, made, n);
+    return fm_gpu_commit(b);
+}
+
+fm_ticket fm_gpu_experts(fm_backend *b, uint32_t layer, uint32_t n, const fm_expert_job *jobs, uint32_t count) {
+    const fm_gpu_layer *l = &b->weights.layers[layer];
+    if (count == 0)
+        return b->last;
+    return n == 1 ? experts_of_token(b, l, jobs, count) : experts_of_block(b, l, n, jobs, count);
+}
+
+void fm_gpu_combine(fm_backend *b, uint32_t layer, uint32_t n, const float *weights) {
+    (void)layer, (void)weights; /* the GPU has its own copy */
+    fm_gpu_scratch *s = &b->scratch;
+    uint64_t hidden = b->config.hidden, k = b->plan.experts_per_token;
+    struct fm_combine_args args = {b->config.hidden, b->plan.experts_per_token, n};
+    FM_DISPATCH(b, b->combine, FM_THREADS, (b->config.hidden + FM_THREADS - 1) / FM_THREADS, n, 1,
+                fm_floats(s->x, n * hidden), fm_floats(s->shared, n * hidden), fm_floats(s->shared_gate, n),
+                fm_floats(s->out, n * k * hidden), fm_floats(s->weights, n * k), FM_CONSTANTS(args));
+    fm_gpu_barrier(b);
+}
+
+/* ---- the memory of the expert cache ------------------------------------------------------------------------------
+ */
+
+/* A wrapped buffer stays below 4 GiB and holds whole slots. */
+#define PIECE_MOST (4ull << 30)
+
+static fm_status store(void *context, uint8_t *dst, const uint8_t *src, size_t bytes, fm_error *err) {
+    fm_backend *b = context;
+    return fm_upload(b->pieces[0], (uint64_t)(dst - b->slots), src, bytes, err);
+}
+
+fm_status fm_gpu_slots_new(fm_backend *b, uint64_t slot_bytes, uint32_t slots, fm_slots *out, fm_error *err) {
+    b->slots_bytes = fm_round_up(slot_bytes * slots, FM_WRAP_ALIGN);
+    bool unified = b->device->limits.unified;
+    /* FM_WRAP_ALIGN slots of whole 4 KiB blocks are whole pages of any system. */
+    uint64_t step = slot_bytes * (FM_WRAP_ALIGN / FM_PAGE);
+    uint64_t most = b->device->limits.buffer_most < PIECE_MOST ? b->device->limits.buffer_most : PIECE_MOST;
+    b->piece_bytes = !unified ? b->slots_bytes : step < most ? most / step * step : step;
+    b->piece_count = (uint32_t)((b->slots_bytes + b->piece_bytes - 1) / b->piece_bytes);
+    b->pieces = calloc(b->piece_count + 1, sizeof *b->pieces);
+    fm_status status = b->pieces ? FM_OK : fm_fail(err, FM_NO_MEMORY, "out of memory for the expert cache");
+    if (status == FM_OK && unified) {
+        b->slots = fm_pages_new((size_t)b->slots_bytes + FM_WRAP_ALIGN);
+        if (!b->slots)
+            status = fm_fail(err, FM_NO_MEMORY, "the system refused %llu bytes for the expert cache",
+                             (unsigned long long)b->slots_bytes);
+        b->slots_memory = b->slots;
+        b->slots = (uint8_t *)(uintptr_t)fm_round_up((uint64_t)(uintptr_t)b->slots, FM_WRAP_ALIGN);
+        for (uint32_t i = 0; i < b->piece_count && status == FM_OK; i++) {
+            uint64_t at = i * b->piece_bytes, left = b->slots_bytes - at;
+            status = fm_buffer_wrap(b->device, b->slots + at, left < b->piece_bytes ? left : b->piece_bytes,
+                                    &b->pieces[i], err);
+        }
+        *out = (fm_slots){b->slots, NULL, NULL};
+    } else if (status == FM_OK) {
+        status = fm_buffer_new(b->device, b->slots_bytes, FM_PRIVATE, true, &b->pieces[0], err);
+        /* Not memory of the host: places in it are numbers that only `store` and address_of read. */
+        b->slots = (uint8_t *)(uintptr_t)FM_WRAP_ALIGN;
+        *out = (fm_slots){b->slots, store, b};
+    }
+    return status;
+}
+
+void fm_gpu_slots_free(fm_backend *b) {
+    for (uint32_t i = 0; b->pieces && i < b->piece_count; i++)
+        fm_buffer_free(b->pieces[i]);
+    free(b->pieces);
+    b->pieces = NULL;
+    if (b->slots_memory)
+        fm_pages_free(b->slots_memory, (size_t)b->slots_bytes + FM_WRAP_ALIGN);
+    b->slots_memory = NULL;
+}

@@ -1,0 +1,135 @@
+#include "gpu.h"
+
+#include <string.h>
+
+static int32_t code(fm_dtype dtype) {
+    return dtype == FM_F32 ? FM_CODE_F32 : dtype == FM_F16 ? FM_CODE_F16 : FM_CODE_BF16;
+}
+
+static uint64_t float_bytes(fm_dtype dtype) {
+    return dtype == FM_F32 ? 4 : 2;
+}
+
+/* Rows that begin at multiples of 16 bytes, if the matrix does; packs of affine weights need no such thing. */
+bool fm_gpu_aligned(const fm_format *f) {
+    return f->dtype == FM_AFFINE || f->cols * float_bytes(f->dtype) % 16 == 0;
+}
+
+uint32_t fm_gpu_shift(const fm_format *f) {
+    uint32_t shift = 5;
+    while (f->dtype == FM_AFFINE && 1u << shift < f->group)
+        shift++;
+    return shift;
+}
+
+/* Lanes of a SIMD group that share a row: as many as there are packs of 32 columns, up to all. */
+uint32_t fm_gpu_lanes(uint32_t cols) {
+    uint32_t packs = (cols + 31) / 32, lanes = 1;
+    while (lanes < packs && lanes < FM_SIMD)
+        lanes *= 2;
+    return lanes;
+}
+
+uint32_t fm_gpu_rows_of_group(uint32_t cols) {
+    return FM_THREADS / FM_SIMD * (FM_SIMD / fm_gpu_lanes(cols)) * FM_ROWS;
+}
+
+fm_status fm_gpu_kernels_for(fm_backend *b, const fm_format *f, bool aligned, const char *vector, const char *block,
+                             fm_gpu_kernels *kernels, fm_error *err) {
+    const fm_constant constants[] = {
+        {"FORMAT", f->dtype == FM_AFFINE ? (int32_t)f->bits : code(f->dtype)},
+        {"SCALE", f->dtype == FM_AFFINE ? code(f->scale_dtype) : FM_CODE_BF16},
+        {"ALIGNED", aligned},
+    };
+    fm_status status = fm_kernel_get(b->device, vector, constants, 3, FM_THREADS, &kernels->vector, err);
+    if (status == FM_OK)
+        status = fm_kernel_get(b->device, block, constants, 3, FM_THREADS, &kernels->block, err);
+    return status;
+}
+
+static uint64_t weight_bytes(const fm_gpu_matrix *m) {
+    return fm_format_weight_bytes(&m->format);
+}
+
+static uint64_t scale_bytes(const fm_gpu_matrix *m) {
+    return m->format.dtype == FM_AFFINE ? fm_format_scale_bytes(&m->format) : weight_bytes(m);
+}
+
+/* Matrices that one pipeline and one grid can multiply. */
+static bool alike(const fm_gpu_matrix *a, const fm_gpu_matrix *b) {
+    return a->kernels.vector == b->kernels.vector && a->format.cols == b->format.cols &&
+           fm_gpu_shift(&a->format) == fm_gpu_shift(&b->format);
+}
+
+/* An output that is not there. Another one for each dispatch of a section, since all count as written. */
+static fm_arg nowhere(fm_backend *b) {
+    b->unused = (b->unused + 1) % FM_UNUSED;
+    return fm_bytes(fm_at(b->scratch.unused, 16 * (uint64_t)b->unused), 16);
+}
+
+static void matvec_of(fm_backend *b, const fm_gpu_product *const *p, uint32_t count, fm_range x, fm_range second,
+                      uint32_t stage, bool add) {
+    const fm_format *f = &p[0]->m->format;
+    uint32_t rows_of_group = fm_gpu_rows_of_group(f->cols), groups = 0;
+    struct fm_matvec_args args = {
+        .matrices = count,
+        .cols = f->cols,
+        .group_shift = fm_gpu_shift(f),
+        .lanes = fm_gpu_lanes(f->cols),
+        .stage = stage,
+        .add = add,
+        .eps = b->config.norm_eps,
+    };
+    fm_arg a[19];
+    for (uint32_t i = 0; i < FM_MATRICES; i++) {
+        const fm_gpu_product *of = p[i < count ? i : 0];
+        a[4 * i] = fm_bytes(of->m->weight, weight_bytes(of->m));
+        a[4 * i + 1] = fm_bytes(of->m->scales, scale_bytes(of->m));
+        a[4 * i + 2] = fm_bytes(of->m->biases, scale_bytes(of->m));
+        a[4 * i + 3] = i < count ? fm_floats(of->y, of->m->format.rows) : nowhere(b);
+        if (i < count) {
+            args.rows[i] = of->m->format.rows;
+            args.first_group[i] = groups;
+            groups += (of->m->format.rows + rows_of_group - 1) / rows_of_group;
+        }
+    }
+    a[16] = fm_floats(x, f->cols);
+    a[17] = fm_floats(second, f->cols);
+    a[18] = FM_CONSTANTS(args);
+    fm_dispatch(b->device, fm_gpu_list(b), p[0]->m->kernels.vector, a, 19, (fm_groups){groups, 1, 1}, FM_THREADS);
+}
+
+void fm_gpu_matvec(fm_backend *b, const fm_gpu_product *products, uint32_t count, fm_range x, fm_range second,
+                   uint32_t stage, bool add) {
+    bool done[8] = {0};
+    for (uint32_t i = 0; i < count; i++) {
+        const fm_gpu_product *same[FM_MATRICES];
+        uint32_t n = 0;
+        for (uint32_t j = i; j < count && n < FM_MATRICES; j++)
+            if (!done[j] && alike(products[i].m, products[j].m)) {
+                done[j] = true;
+                same[n++] = &products[j];
+            }
+        if (n)
+            matvec_of(b, same, n, x, second, stage, add);
+    }
+}
+
+void fm_gpu_matmul(fm_backend *b, const fm_gpu_matrix *m, uint32_t n, fm_range x, fm_range second, uint32_t stage,
+                   fm_range y, bool add) {
+    const fm_format *f = &m->format;
+    struct fm_matmul_args args = {n, f->rows, f->cols, fm_gpu_shift(f), stage, add};
+    uint64_t in = (uint64_t)n * f->cols;
+    FM_DISPATCH(b, m->kernels.block, FM_THREADS, (f->rows + FM_BLOCK - 1) / FM_BLOCK, (n + FM_BLOCK - 1) / FM_BLOCK, 1,
+                fm_bytes(m->weight, weight_bytes(m)), fm_bytes(m->scales, scale_bytes(m)),
+                fm_bytes(m->biases, scale_bytes(m)), fm_floats(x, in),
+                fm_floats(stage == FM_STAGE_PLAIN ? x : second, in), fm_floats(y, (uint64_t)n * f->rows),
+                FM_CONSTANTS(args));
+}
+
+void fm_gpu_norm_rows(fm_backend *b, fm_range x, fm_range weight, uint32_t n, fm_range y) {
+    struct fm_norm_args args = {b->config.hidden, b->config.norm_eps};
+    uint64_t floats = (uint64_t)n * b->config.hidden;
+    FM_DISPATCH(b, b->norm_rows, FM_THREADS, n, 1, 1, fm_floats(x, floats), fm_floats(weight, b->config.hidden),
+                fm_floats(y, floats), FM_CONSTANTS(args));
+}
