@@ -123,7 +123,8 @@ kernel void matvec(device const uchar *weight0 [[buffer(0)]], device const uchar
                    constant fm_matvec_args &args [[buffer(18)]], uint3 group [[threadgroup_position_in_grid]],
                    uint simd_lane [[thread_index_in_simdgroup]], uint simd [[simdgroup_index_in_threadgroup]],
                    uint simds [[simdgroups_per_threadgroup]]) {
-    threadgroup float staged[FM_TILE_COLUMNS];
+    threadgroup float4 staged4[FM_TILE_COLUMNS / 4];
+    threadgroup float *staged = (threadgroup float *)staged4;
     threadgroup float partial[32];
     uint which = 0, rows = args.rows[0], first_group = 0;
     for (uint i = 1; i < args.matrices; i++)
@@ -160,7 +161,8 @@ kernel void experts_matvec(device const fm_expert *table [[buffer(0)]], device c
                            uint3 group [[threadgroup_position_in_grid]],
                            uint simd_lane [[thread_index_in_simdgroup]], uint simd [[simdgroup_index_in_threadgroup]],
                            uint simds [[simdgroups_per_threadgroup]]) {
-    threadgroup float staged[FM_TILE_COLUMNS];
+    threadgroup float4 staged4[FM_TILE_COLUMNS / 4];
+    threadgroup float *staged = (threadgroup float *)staged4;
     threadgroup float partial[32];
     uint place = uint(places[group.y]), part = 3 * (group.z == 0 ? args.matrix[0] : args.matrix[1]);
     device const fm_expert *expert = table + ids[place];

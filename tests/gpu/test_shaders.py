@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from . import cases, cuda
+from . import cases
 from .shader import FORMATS, needs_clang
 
 pytestmark = needs_clang
@@ -22,19 +22,6 @@ def test_kernel_agrees_with_the_reference_in_any_order(name: str, order: int) ->
 @pytest.mark.parametrize("sanitizer", ["address", "thread"])
 def test_kernel_is_clean_under_sanitizers(name: str, sanitizer: str) -> None:
     cases.CASES[name](sanitizer=sanitizer)
-
-
-@pytest.mark.skipif(not cuda.available(), reason="needs an NVIDIA card and its driver")
-@pytest.mark.parametrize("name", cases.CASES)
-def test_kernel_agrees_on_cuda(name: str) -> None:
-    cases.CASES[name](sanitizer="cuda")
-
-
-@pytest.mark.skipif(not cuda.available(), reason="needs an NVIDIA card and its driver")
-@pytest.mark.parametrize("form", FORMATS)
-@pytest.mark.parametrize("name", ["matvec", "experts_matvec", "matmul", "experts_matmul", "embed"])
-def test_every_format_on_cuda(name: str, form: int | str) -> None:
-    cases.CASES[name](form=form, sanitizer="cuda")
 
 
 @pytest.mark.parametrize("form", FORMATS)
