@@ -113,6 +113,14 @@ def lanes(cols: int) -> int:
     return min(32, 1 << max(0, (cols // 32 - 1).bit_length()))
 
 
+def rows_at_once(rows: int, cols: int) -> int:
+    """As fm_gpu_many in native/gpu/products.c."""
+    many = 4
+    while many > 1 and rows // (4 * (32 // lanes(cols)) * many) < 1024:
+        many //= 2
+    return many
+
+
 def affine_bytes(rows: int, cols: int, bits: int) -> int:
     return rows * cols * bits // 8 + rows * cols // 64 * 4
 
@@ -125,9 +133,10 @@ def matvec(rows: int, cols: int, bits: int = 4) -> tuple[int, float]:
     size = affine_bytes(rows, cols, bits)
     sets = [weights(rows, cols, bits) for _ in range(max(1, COLD // size))]
     x, y, unused = Memory(4 * cols), Memory(4 * rows), Memory(64)
-    rows_of_group = 4 * (32 // lanes(cols)) * 4
+    many = rows_at_once(rows, cols)
+    rows_of_group = 4 * (32 // lanes(cols)) * many
     groups = -(-rows // rows_of_group)
-    constants = pack(rows, 0, 0, 0, 0, 0, 0, 0, 1, cols, 6, lanes(cols), 1, 0, EPS)
+    constants = pack(rows, 0, 0, 0, 0, 0, 0, 0, 1, cols, 6, lanes(cols), many, 1, 0, EPS)
     kernel = cuda.function("matvec", (bits, 15, 1))
     launches = [
         Launch(kernel, [*m, y, *m, unused, *m, unused, *m, unused, x, x, constants], (groups, 1, 1), 128) for m in sets
@@ -154,10 +163,10 @@ def experts(k: int, inner: int, hidden: int, down: bool) -> tuple[int, float]:
         tables.append(Memory(table))
     ids = Memory(np.arange(k, dtype=np.int32))
     x, second, y = Memory(4 * k * cols), Memory(4 * k * cols), [Memory(4 * k * rows), Memory(4 * k * rows)]
-    constants = pack(
-        2 if down else 0, 1, matrices, rows, cols, 6, lanes(cols), 2 if down else 1, cols if down else 0, EPS
-    )
-    groups = -(-rows // (4 * (32 // lanes(cols)) * 4))
+    many = rows_at_once(k * matrices * rows, cols)
+    stage, stride = (2, cols) if down else (1, 0)
+    constants = pack(2 if down else 0, 1, matrices, rows, cols, 6, lanes(cols), many, stage, stride, EPS)
+    groups = -(-rows // (4 * (32 // lanes(cols)) * many))
     kernel = cuda.function("experts_matvec", (4, 15, 1))
     launches = [Launch(kernel, [t, ids, ids, x, second, *y, constants], (groups, k, matrices), 128) for t in tables]
     return size, seconds(lambda i: launches[i % count](), max(20, 4 * count))
@@ -170,7 +179,7 @@ def attention(heads: int, kv_heads: int, dim: int, positions: int) -> tuple[int,
     q, partial = Memory(4 * heads * dim), Memory(4 * heads * spans * (dim + 2))
     constants = pack(heads, kv_heads, dim, positions - 1, 0, 1, positions, spans)
     kernel = cuda.function("attend_split", (4, 15, 1))
-    blocks = -(-(heads // kv_heads) // 4)
+    blocks = -(-(heads // kv_heads) // 8)
     launches = [Launch(kernel, [q, k, v, partial, constants], (spans, blocks, kv_heads), 128) for k, v in sets]
     return size, seconds(lambda i: launches[i % len(launches)](), 40)
 

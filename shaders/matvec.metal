@@ -1,6 +1,6 @@
 /* Products of matrices with one vector: decode.
  *
- * A SIMD group takes FM_ROWS rows at a time; its lanes share out the packs of 32 columns of a row, a 16-byte load each
+ * A SIMD group takes up to FM_ROWS rows at a time, fewer where there are too few rows to keep the GPU busy; its lanes share out the packs of 32 columns of a row, a 16-byte load each
  * at 4 bits, and add up at the end. Rows shorter than 32 packs use fewer lanes, and the SIMD group takes more rows.
  * x is staged in threadgroup memory once for all rows of the group, on the way through the norm before the product or
  * the SwiGLU: neither is a dispatch of its own. The factor of the norm is a scalar, so it multiplies the result. */
@@ -33,56 +33,58 @@ inline float stage(device const float *x, device const float *second, uint how, 
     return squares;
 }
 
-/* sums[r] += this lane's packs of columns [from, …) of row first + r. Rows past the end repeat the last. */
-inline void dot_rows(weights m, uint first, uint from, uint lane, uint lanes, threadgroup const float *staged,
-                     thread float *sums) {
-    threadgroup const float4 *x4 = (threadgroup const float4 *)staged;
-    uint packs = (m.cols + 31) / 32, begin = from / 32, end = min(packs, begin + FM_TILE_COLUMNS / 32);
-    uint scales_of_row = m.cols >> m.group_shift;
-    for (uint pack = begin + lane; pack < end; pack += lanes) {
-        uint at = pack - begin;
-        float4 x[8];
-        UNROLL
-        for (uint j = 0; j < 8; j++)
-            x[j] = x4[(at / 32 * 8 + j) * 32 + at % 32];
-        if (is_affine()) {
-            float4 total4 = ((x[0] + x[1]) + (x[2] + x[3])) + ((x[4] + x[5]) + (x[6] + x[7]));
-            float total = (total4.x + total4.y) + (total4.z + total4.w);
-            uint words[FM_ROWS][8];
-            float scale[FM_ROWS], bias[FM_ROWS];
-            UNROLL
-            for (uint r = 0; r < FM_ROWS; r++) {
-                uint row = min(first + r, m.rows - 1);
-                load_pack(m.weight + (ulong(row) * packs + pack) * (4 * FORMAT), words[r]);
-                ulong s = ulong(row) * scales_of_row + (pack * 32 >> m.group_shift);
-                scale[r] = load_float(m.scales, s, SCALE);
-                bias[r] = load_float(m.biases, s, SCALE);
-            }
-            UNROLL
-            for (uint r = 0; r < FM_ROWS; r++) {
-                float a = 0, b = 0, c = 0, d = 0;
-                UNROLL
-                for (int j = 0; j < 8; j++) {
-                    a = fma(unpack(words[r], 4 * j), x[j].x, a);
-                    b = fma(unpack(words[r], 4 * j + 1), x[j].y, b);
-                    c = fma(unpack(words[r], 4 * j + 2), x[j].z, c);
-                    d = fma(unpack(words[r], 4 * j + 3), x[j].w, d);
-                }
-                sums[r] = fma(scale[r], (a + b) + (c + d), fma(bias[r], total, sums[r]));
-            }
-        } else {
-            UNROLL
-            for (uint r = 0; r < FM_ROWS; r++)
-                sums[r] += float_pack_dot(m, min(first + r, m.rows - 1), pack, x);
+/* What a lane has read of FM_ROWS rows, ahead of its use. */
+struct fetched {
+    uint words[FM_ROWS][8];
+    float scale[FM_ROWS], bias[FM_ROWS];
+};
+
+/* Pack `pack` of rows [first, first + many), `many` up to FM_ROWS; rows past the end repeat the last. */
+inline void fetch(weights m, uint first, uint many, uint pack, thread fetched &f) {
+    uint packs = m.cols / 32, scales_of_row = m.cols >> m.group_shift;
+    UNROLL
+    for (uint r = 0; r < FM_ROWS; r++)
+        if (r < many) {
+            uint row = min(first + r, m.rows - 1);
+            load_pack(m.weight + (ulong(row) * packs + pack) * (4 * FORMAT), f.words[r]);
+            ulong s = ulong(row) * scales_of_row + (pack * 32 >> m.group_shift);
+            f.scale[r] = load_float(m.scales, s, SCALE);
+            f.bias[r] = load_float(m.biases, s, SCALE);
         }
-    }
 }
 
-/* Rows [first, first + FM_ROWS) of one matrix times x, in every lane of those that share a row; the whole threadgroup
- * comes here together. */
-inline void rows_times_x(weights m, uint first, device const float *x, device const float *second, uint how, float eps,
-                         uint lane, uint lanes, threadgroup float *staged, threadgroup float *partial, uint simd,
-                         uint simds, uint simd_lane, thread float *sums) {
+/* sums[r] += the fetched pack of row r times x, of which `total` is the sum. */
+inline void use(thread fetched &f, uint many, thread float4 *x, thread float *sums) {
+    float4 total4 = ((x[0] + x[1]) + (x[2] + x[3])) + ((x[4] + x[5]) + (x[6] + x[7]));
+    float total = (total4.x + total4.y) + (total4.z + total4.w);
+    UNROLL
+    for (int j = 0; j < 8; j++)
+        x[j] *= float4(prescale(4 * j), prescale(4 * j + 1), prescale(4 * j + 2), prescale(4 * j + 3));
+    UNROLL
+    for (uint r = 0; r < FM_ROWS; r++)
+        if (r < many) {
+            float a = 0, b = 0, c = 0, d = 0;
+            UNROLL
+            for (int j = 0; j < 8; j++) {
+                a = fma(unpack(f.words[r], 4 * j), x[j].x, a);
+                b = fma(unpack(f.words[r], 4 * j + 1), x[j].y, b);
+                c = fma(unpack(f.words[r], 4 * j + 2), x[j].z, c);
+                d = fma(unpack(f.words[r], 4 * j + 3), x[j].w, d);
+            }
+            sums[r] = fma(f.scale[r], ((a + b) + (c + d)) * postscale(), fma(f.bias[r], total, sums[r]));
+        }
+}
+
+/* Rows [first, first + many) of one matrix times x, in every lane of those that share a row; the whole threadgroup
+ * comes here together. Weights are fetched one pack ahead: the first before x is staged. */
+inline void rows_times_x(weights m, uint first, uint many, device const float *x, device const float *second, uint how,
+                         float eps, uint lane, uint lanes, threadgroup float *staged, threadgroup float *partial,
+                         uint simd, uint simds, uint simd_lane, thread float *sums) {
+    threadgroup const float4 *x4 = (threadgroup const float4 *)staged;
+    uint packs = (m.cols + 31) / 32, pack = lane;
+    fetched f;
+    if (is_affine() && pack < packs)
+        fetch(m, first, many, pack, f);
     float squares = 0;
     UNROLL
     for (uint r = 0; r < FM_ROWS; r++)
@@ -92,7 +94,25 @@ inline void rows_times_x(weights m, uint first, device const float *x, device co
             threadgroup_barrier(mem_flags::mem_threadgroup);
         squares += stage(x, second, how, m.cols, from, staged, simd * 32 + simd_lane, simds * 32);
         threadgroup_barrier(mem_flags::mem_threadgroup);
-        dot_rows(m, first, from, lane, lanes, staged, sums);
+        uint begin = from / 32, end = min(packs, begin + FM_TILE_COLUMNS / 32);
+        for (; pack < end; pack += lanes) {
+            uint at = pack - begin;
+            float4 part[8];
+            UNROLL
+            for (uint j = 0; j < 8; j++)
+                part[j] = x4[(at / 32 * 8 + j) * 32 + at % 32];
+            if (is_affine()) {
+                fetched now = f;
+                if (pack + lanes < packs)
+                    fetch(m, first, many, pack + lanes, f);
+                use(now, many, part, sums);
+            } else {
+                UNROLL
+                for (uint r = 0; r < FM_ROWS; r++)
+                    if (r < many)
+                        sums[r] += float_pack_dot(m, min(first + r, m.rows - 1), pack, part);
+            }
+        }
     }
     float factor = 1;
     if (how == FM_STAGE_NORM) {
@@ -107,7 +127,8 @@ inline void rows_times_x(weights m, uint first, device const float *x, device co
     }
     UNROLL
     for (uint r = 0; r < FM_ROWS; r++)
-        sums[r] = sum_of_lanes(sums[r], lanes) * factor;
+        if (r < many)
+            sums[r] = sum_of_lanes(sums[r], lanes) * factor;
 }
 
 /* y_i = W_i x for up to four matrices of one format and width. Groups [first_group[i], …) have matrix i. */
@@ -143,12 +164,12 @@ kernel void matvec(device const uchar *weight0 [[buffer(0)]], device const uchar
     m.group_shift = args.group_shift;
 
     uint lanes = args.lanes, lane = simd_lane % lanes, sets = 32 / lanes;
-    uint first = (((group.x - first_group) * simds + simd) * sets + simd_lane / lanes) * FM_ROWS;
+    uint first = (((group.x - first_group) * simds + simd) * sets + simd_lane / lanes) * args.many;
     float sums[FM_ROWS];
-    rows_times_x(m, first, x, second, args.stage, args.eps, lane, lanes, staged, partial, simd, simds, simd_lane, sums);
+    rows_times_x(m, first, args.many, x, second, args.stage, args.eps, lane, lanes, staged, partial, simd, simds, simd_lane, sums);
     UNROLL
     for (uint r = 0; r < FM_ROWS; r++)
-        if (lane == r % lanes && first + r < rows)
+        if (r < args.many && lane == r % lanes && first + r < rows)
             y[first + r] = args.add ? y[first + r] + sums[r] : sums[r];
 }
 
@@ -175,15 +196,15 @@ kernel void experts_matvec(device const fm_expert *table [[buffer(0)]], device c
     m.group_shift = args.group_shift;
 
     uint lanes = args.lanes, lane = simd_lane % lanes, sets = 32 / lanes;
-    uint first = ((group.x * simds + simd) * sets + simd_lane / lanes) * FM_ROWS;
+    uint first = ((group.x * simds + simd) * sets + simd_lane / lanes) * args.many;
     float sums[FM_ROWS];
     device const float *mine = x + place * args.x_stride;
     device const float *also = args.stage == FM_STAGE_SWIGLU ? second + place * args.x_stride : second;
-    rows_times_x(m, first, mine, also, args.stage, args.eps, lane, lanes, staged, partial, simd, simds, simd_lane,
+    rows_times_x(m, first, args.many, mine, also, args.stage, args.eps, lane, lanes, staged, partial, simd, simds, simd_lane,
                  sums);
     device float *y = (group.z == 0 ? y0 : y1) + ulong(place) * args.rows;
     UNROLL
     for (uint r = 0; r < FM_ROWS; r++)
-        if (lane == r % lanes && first + r < args.rows)
+        if (r < args.many && lane == r % lanes && first + r < args.rows)
             y[first + r] = sums[r];
 }

@@ -25,7 +25,7 @@
 #define FM_BLOCK        32   /* matmul: tokens and rows of a tile */
 #define FM_MATRICES     4    /* matvec: matrices of one dispatch */
 #define FM_SPAN         256  /* attend_split: positions of a span */
-#define FM_SPAN_HEADS   4    /* attend_split: query heads of a group */
+#define FM_SPAN_HEADS   8    /* attend_split: query heads of a group */
 #define FM_KEYS         32   /* attend_block: positions of a tile; the KV cache is a multiple of it long */
 #define FM_QUERIES      16   /* attend_block: query rows of a group */
 #define FM_HEAD_MOST    256  /* head sizes: keys, values, linear keys, linear values */
@@ -48,6 +48,7 @@ struct fm_matvec_args {
     FM_UINT matrices;
     FM_UINT cols, group_shift;
     FM_UINT lanes; /* of a SIMD group that share a row: a power of two up to 32 */
+    FM_UINT many;  /* rows of those lanes at a time, up to FM_ROWS */
     FM_UINT stage;
     FM_UINT add; /* y += instead of y = */
     float eps;
@@ -61,7 +62,7 @@ struct fm_expert {
 struct fm_experts_matvec_args {
     FM_UINT matrix[2]; /* 0 gate, 1 up, 2 down */
     FM_UINT matrices;  /* how many of them, along grid z */
-    FM_UINT rows, cols, group_shift, lanes, stage;
+    FM_UINT rows, cols, group_shift, lanes, many, stage;
     FM_UINT x_stride; /* floats from place to place; 0: all read the same row */
     float eps;
 };

@@ -88,7 +88,15 @@ static fm_status load_driver(driver *d, fm_error *err) {
 /* ---- the device ----------------------------------------------------------------------------------------------------
  */
 
-enum { EVENTS = 256, MODULES = 64, ERROR_LOG = 8192 };
+enum { EVENTS = 256, MODULES = 64, ERROR_LOG = 8192, LANES = 8, LANE_BYTES = 4 << 20 };
+
+/* Pinned memory through which one upload at a time goes: several threads copy into theirs at once, and the card fetches
+ * it at the full rate of the link. */
+typedef struct upload_lane {
+    pthread_mutex_t lock;
+    void *pinned;
+    CUstream stream;
+} upload_lane;
 
 struct fm_kernel {
     fm_kernel *next;
@@ -116,6 +124,7 @@ struct cuda_device {
     CUdevice card;
     CUcontext context;
     CUstream stream, copies;
+    upload_lane lanes[LANES];
     char *folder;
     module modules[MODULES];
     uint32_t module_count;
@@ -199,11 +208,28 @@ static fm_status after_copy(cuda_device *d, CUresult result, const char *what, f
     return result == CUDA_SUCCESS ? FM_OK : failed(d, result, what, err);
 }
 
+static upload_lane *free_lane(cuda_device *d) {
+    for (uint32_t i = 0; i < LANES; i++)
+        if (pthread_mutex_trylock(&d->lanes[i].lock) == 0)
+            return &d->lanes[i];
+    pthread_mutex_lock(&d->lanes[0].lock);
+    return &d->lanes[0];
+}
+
 static fm_status cuda_upload(fm_buffer *b, uint64_t offset, const void *src, uint64_t bytes, fm_error *err) {
     cuda_device *d = (cuda_device *)b->device;
     d->cu.cuCtxSetCurrent(d->context);
-    return after_copy(d, d->cu.cuMemcpyHtoDAsync_v2(b->address + offset, src, (size_t)bytes, d->copies),
-                      "copying to it", err);
+    upload_lane *lane = free_lane(d);
+    CUresult result = CUDA_SUCCESS;
+    for (uint64_t at = 0; at < bytes && result == CUDA_SUCCESS; at += LANE_BYTES) {
+        size_t n = bytes - at < LANE_BYTES ? (size_t)(bytes - at) : LANE_BYTES;
+        memcpy(lane->pinned, (const uint8_t *)src + at, n);
+        result = d->cu.cuMemcpyHtoDAsync_v2(b->address + offset + at, lane->pinned, n, lane->stream);
+        if (result == CUDA_SUCCESS)
+            result = d->cu.cuStreamSynchronize(lane->stream);
+    }
+    pthread_mutex_unlock(&lane->lock);
+    return result == CUDA_SUCCESS ? FM_OK : failed(d, result, "copying to it", err);
 }
 
 static fm_status cuda_download(const fm_buffer *b, uint64_t offset, void *dst, uint64_t bytes, fm_error *err) {
@@ -408,6 +434,12 @@ static void cuda_close(fm_device *device) {
             if (d->end[i])
                 d->cu.cuEventDestroy_v2(d->end[i]);
         }
+        for (uint32_t i = 0; i < LANES; i++) {
+            if (d->lanes[i].stream)
+                d->cu.cuStreamDestroy_v2(d->lanes[i].stream);
+            if (d->lanes[i].pinned)
+                d->cu.cuMemFreeHost(d->lanes[i].pinned);
+        }
         for (uint32_t i = 0; i < d->module_count; i++)
             d->cu.cuModuleUnload(d->modules[i].handle);
         if (d->stream)
@@ -421,6 +453,8 @@ static void cuda_close(fm_device *device) {
         free(d->kernels);
         d->kernels = next;
     }
+    for (uint32_t i = 0; i < LANES; i++)
+        pthread_mutex_destroy(&d->lanes[i].lock);
     free(d->folder);
     free(d);
 }
@@ -452,6 +486,11 @@ static fm_status start(cuda_device *d, fm_error *err) {
         result = d->cu.cuStreamCreate(&d->stream, STREAM_NON_BLOCKING);
     if (result == CUDA_SUCCESS)
         result = d->cu.cuStreamCreate(&d->copies, STREAM_NON_BLOCKING);
+    for (uint32_t i = 0; i < LANES && result == CUDA_SUCCESS; i++) {
+        result = d->cu.cuMemHostAlloc(&d->lanes[i].pinned, LANE_BYTES, HOST_PORTABLE);
+        if (result == CUDA_SUCCESS)
+            result = d->cu.cuStreamCreate(&d->lanes[i].stream, STREAM_NON_BLOCKING);
+    }
     for (uint32_t i = 0; i < EVENTS && result == CUDA_SUCCESS; i++) {
         result = d->cu.cuEventCreate(&d->begin[i], 0);
         if (result == CUDA_SUCCESS)
@@ -469,6 +508,8 @@ static fm_status cuda_open(const fm_device_options *options, fm_device **out, fm
     extern const fm_device_ops fm_cuda_device;
     d->base.ops = &fm_cuda_device;
     d->folder = strdup(options->kernels);
+    for (uint32_t i = 0; i < LANES; i++)
+        pthread_mutex_init(&d->lanes[i].lock, NULL);
     fm_status status = load_driver(&d->cu, err);
     if (status == FM_OK)
         status = start(d, err);

@@ -163,7 +163,9 @@ fm_status fm_gpu_kernels_for(fm_backend *b, const fm_format *format, bool aligne
 bool fm_gpu_aligned(const fm_format *format);
 uint32_t fm_gpu_shift(const fm_format *format);
 uint32_t fm_gpu_lanes(uint32_t cols);
-uint32_t fm_gpu_rows_of_group(uint32_t cols);
+/* Rows of a lane's set at a time, for so many rows in all; rows of a group with that. */
+uint32_t fm_gpu_many(uint32_t cols, uint64_t rows);
+uint32_t fm_gpu_rows_of_group(uint32_t cols, uint32_t many);
 /* One token. add: y += . */
 void fm_gpu_matvec(fm_backend *b, const fm_gpu_product *products, uint32_t count, fm_range x, fm_range second,
                    uint32_t stage, bool add);

@@ -135,8 +135,10 @@ static void token_product(fm_backend *b, const fm_gpu_layer *l, uint32_t which, 
     fm_gpu_scratch *s = &b->scratch;
     const fm_gpu_matrix *m = &l->expert[which];
     bool down = which == FM_DOWN;
-    uint32_t cols = m->format.cols, rows = m->format.rows, rows_of_group = fm_gpu_rows_of_group(cols);
+    uint32_t cols = m->format.cols, rows = m->format.rows;
     uint64_t k = b->plan.experts_per_token;
+    /* By the token's experts, not this call's: bits may not depend on which of them were there. */
+    uint32_t many = fm_gpu_many(cols, k * matrices * rows), rows_of_group = fm_gpu_rows_of_group(cols, many);
     struct fm_experts_matvec_args args = {
         .matrix = {which, FM_UP},
         .matrices = matrices,
@@ -144,6 +146,7 @@ static void token_product(fm_backend *b, const fm_gpu_layer *l, uint32_t which, 
         .cols = cols,
         .group_shift = fm_gpu_shift(&m->format),
         .lanes = fm_gpu_lanes(cols),
+        .many = many,
         .stage = down ? FM_STAGE_SWIGLU : FM_STAGE_NORM,
         .x_stride = down ? cols : 0,
         .eps = b->config.norm_eps,

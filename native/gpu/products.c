@@ -30,8 +30,18 @@ uint32_t fm_gpu_lanes(uint32_t cols) {
     return lanes;
 }
 
-uint32_t fm_gpu_rows_of_group(uint32_t cols) {
-    return FM_THREADS / FM_SIMD * (FM_SIMD / fm_gpu_lanes(cols)) * FM_ROWS;
+uint32_t fm_gpu_rows_of_group(uint32_t cols, uint32_t many) {
+    return FM_THREADS / FM_SIMD * (FM_SIMD / fm_gpu_lanes(cols)) * many;
+}
+
+/* More rows at a time read x less often, but leave fewer groups; a large GPU wants about this many. */
+enum { GROUPS_WANTED = 1024 };
+
+uint32_t fm_gpu_many(uint32_t cols, uint64_t rows) {
+    uint32_t many = FM_ROWS;
+    while (many > 1 && rows / fm_gpu_rows_of_group(cols, many) < GROUPS_WANTED)
+        many /= 2;
+    return many;
 }
 
 fm_status fm_gpu_kernels_for(fm_backend *b, const fm_format *f, bool aligned, const char *vector, const char *block,
@@ -70,12 +80,16 @@ static fm_arg nowhere(fm_backend *b) {
 static void matvec_of(fm_backend *b, const fm_gpu_product *const *p, uint32_t count, fm_range x, fm_range second,
                       uint32_t stage, bool add) {
     const fm_format *f = &p[0]->m->format;
-    uint32_t rows_of_group = fm_gpu_rows_of_group(f->cols), groups = 0;
+    uint64_t rows = 0;
+    for (uint32_t i = 0; i < count; i++)
+        rows += p[i]->m->format.rows;
+    uint32_t many = fm_gpu_many(f->cols, rows), rows_of_group = fm_gpu_rows_of_group(f->cols, many), groups = 0;
     struct fm_matvec_args args = {
         .matrices = count,
         .cols = f->cols,
         .group_shift = fm_gpu_shift(f),
         .lanes = fm_gpu_lanes(f->cols),
+        .many = many,
         .stage = stage,
         .add = add,
         .eps = b->config.norm_eps,

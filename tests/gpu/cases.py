@@ -51,13 +51,14 @@ def matvec(
     stage: int = 1,
     add: int = 0,
     threads: int = 64,
+    many: int = 4,
     **options: Any,
 ) -> None:
     rng = np.random.default_rng(1)
     matrices = [Weights(r, cols, form, rng, group, scale) for r in rows]
     x, second = floats(rng, cols), floats(rng, cols)
     lanes = lanes_for(cols)
-    per_group = threads // 32 * (32 // lanes) * 4
+    per_group = threads // 32 * (32 // lanes) * many
     groups = [-(-r // per_group) for r in rows]
     starts = [0, *np.cumsum(groups).tolist()]
     y = [floats(rng, r) if add else unset(r) for r in rows]
@@ -69,7 +70,7 @@ def matvec(
     four = [*rows, 0, 0, 0][:4]
     args += [
         x, second,
-        pack(*four, *[*starts, 0, 0, 0][:4], len(rows), cols, matrices[0].shift, lanes, stage, add, EPS),
+        pack(*four, *[*starts, 0, 0, 0][:4], len(rows), cols, matrices[0].shift, lanes, many, stage, add, EPS),
     ]  # fmt: skip
     out = run("matvec", "matvec", args, (starts[-1], 1, 1), threads, constants=matrices[0].constants, **options)
     given = {0: x, 1: norm(x.astype(np.float64), second), 2: silu(x.astype(np.float64)) * second}[stage]
@@ -90,10 +91,10 @@ def experts_matvec(form: int | str = 4, stage: int = 1, cols: int = 64, rows: in
     y = [unset(k, rows), unset(k, rows)]
     args: list[np.ndarray | bytes] = [
         np.zeros((experts, 9), np.uint64), ids, places, x, second, *y,
-        pack(2 if separate else 0, 1, matrices, rows, cols, 5, lanes_for(cols), stage, cols if separate else 0, EPS),
+        pack(2 if separate else 0, 1, matrices, rows, cols, 5, lanes_for(cols), 2, stage, cols if separate else 0, EPS),
     ]  # fmt: skip
     addresses = [Address(0, i * 8, len(args) + i) for i in range(len(memories))]
-    per_group = 2 * (32 // lanes_for(cols)) * 4
+    per_group = 2 * (32 // lanes_for(cols)) * 2
     out = run(
         "matvec", "experts_matvec", args, (-(-rows // per_group), len(places), matrices), 64,
         constants=tables[0][0].constants, memories=memories, addresses=addresses, **options,
@@ -249,8 +250,8 @@ def attention(q: np.ndarray, keys: np.ndarray, values: np.ndarray, gate: np.ndar
     return out * sigmoid(gate.astype(np.float64))
 
 
-def attend_token(dim: int = 40, heads: int = 10, position: int = 300, threads: int = 64, **options: Any) -> None:
-    """attend_split and attend_merge. Five query heads a key/value head: one and a part of a second block."""
+def attend_token(dim: int = 40, heads: int = 20, position: int = 300, threads: int = 64, **options: Any) -> None:
+    """attend_split and attend_merge. Ten query heads a key/value head: one and a part of a second block."""
     rng = np.random.default_rng(10)
     kv_heads, context = 2, 320
     q, qg = floats(rng, 1, heads, dim, scale=0.3), floats(rng, 1, heads, 2, dim)
@@ -258,7 +259,7 @@ def attend_token(dim: int = 40, heads: int = 10, position: int = 300, threads: i
     keys[:, position + 1 :] = values[:, position + 1 :] = np.nan
     spans = -(-(position + 1) // 256)
     constants = pack(heads, kv_heads, dim, position, 0, 1, context, spans)
-    blocks = -(-(heads // kv_heads) // 4)
+    blocks = -(-(heads // kv_heads) // 8)
     out = run(
         "attention", "attend_split", [q, keys, values, unset(heads, spans, dim + 2), constants],
         (spans, blocks, kv_heads), threads, **options,

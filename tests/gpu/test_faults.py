@@ -52,7 +52,7 @@ OTHERS = [
     ("delta", "delta_block", ("uint key_head = head / (args.value_heads / args.key_heads)", "uint key_head = head % 2"), "plain"),
     ("router", "choose", ("other == best && there < where", "other == best && there > where"), "plain"),
     # Reads and writes past the end.
-    ("matvec", "matvec", ("min(first + r, m.rows - 1);\n                load_pack", "first + r;\n                load_pack"), "address"),
+    ("matvec", "matvec", ("min(first + r, m.rows - 1);\n            load_pack", "first + r;\n            load_pack"), "address"),
     ("matvec", "matvec", ("first + r < rows)\n            y[first + r] = args.add", "true)\n            y[first + r] = args.add"), "address"),
     ("matmul", "matmul", ("if (first_row + tile_row < m.rows)", "if (true)"), "address"),
     ("rows", "norm_rows", ("i < args.cols; i += threads.x)\n        y", "i <= args.cols; i += threads.x)\n        y"), "address"),

@@ -49,6 +49,8 @@ def test_every_group_and_scale(name: str, group: int, scale: str) -> None:
         # More columns than threadgroup memory holds; all lanes on one row; results added.
         ("matvec", {"cols": 2048 + 64, "rows": (9,), "add": 1, "stage": 2, "sanitizer": "address"}),
         ("matvec", {"cols": 4096, "rows": (5, 3, 2, 1), "stage": 0, "threads": 128}),
+        ("matvec", {"cols": 2048 + 512, "many": 1, "rows": (7, 2)}),
+        ("matvec", {"many": 2, "form": 3}),
         ("experts_matvec", {"stage": 2}),
         ("experts_matvec", {"cols": 2048 + 32, "rows": 3}),
         ("matmul", {"stage": 2, "add": 1, "n": 1}),

@@ -4,6 +4,7 @@
 
 #pragma clang force_cuda_host_device begin
 
+#define FM_DENORMALS 1 // formats.h
 #define __shared__ __attribute__((shared))
 #define __global__ __attribute__((global))
 
