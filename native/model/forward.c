@@ -269,6 +269,8 @@ static fm_status moe(fm_call *call, uint32_t layer, uint32_t n, fm_error *err) {
     status = n == 1 ? experts_of_token(m, layer, err) : experts_of_block(call, layer, n, distinct, err);
     if (status != FM_OK)
         return status;
+    if (!m->plan.gpu) /* a GPU is through with them when its next choice is there */
+        fm_experts_finish(m->experts);
     m->ops->combine(m->backend, layer, n, r->weights);
     /* A long block will want nearly every expert of the next layer too: keep the disk busy during its mixer. */
     if (distinct > c->experts / 4 * 3 && layer + 1 < c->layers)
