@@ -327,3 +327,15 @@ def test_a_prompt_reads_each_expert_at_most_once_in_any_cache(ids: list[int]) ->
         session = model.session()
         session.eval(ids)
         assert session.stats.prefill.bytes_read <= model.plan.experts_total
+
+
+def test_the_expert_map() -> None:
+    model = flashmoe.Model("demo", memory="64MiB")
+    asked, reads, resident = model.expert_map()
+    assert asked.shape == (model.config.layers, model.config.experts) and not (asked.any() or resident.any())
+    with model.session() as session:
+        session.eval([1, 2, 3])
+        asked, reads, resident = model.expert_map()
+        stats = session.stats.prefill
+        assert asked.sum() == stats.expert_hits + stats.expert_misses
+        assert (resident == (reads > 0)).all() and resident[asked > 0].all()

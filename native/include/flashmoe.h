@@ -208,6 +208,9 @@ const char *fm_model_reader(const fm_model *model);
 /* How many more sessions the budget holds at the plan's context, with the expert cache at its least and nothing
  * reserved. Never waits. */
 uint32_t fm_model_room(const fm_model *model);
+/* What the cache does with each expert, [layers][experts]: how often it was asked for and how often read, modulo 2^32,
+ * and whether it is in memory. Any thread may call, and does not wait for a running call. */
+void fm_model_expert_map(const fm_model *model, uint32_t *asked, uint32_t *reads, uint8_t *resident);
 
 /* ---- session ----------------------------------------------------------------------------------------------------- */
 

@@ -104,6 +104,9 @@ void fm_model_close(fm_model *m) {
 const fm_plan *fm_model_plan(const fm_model *m) {
     return &m->plan;
 }
+void fm_model_expert_map(const fm_model *m, uint32_t *asked, uint32_t *reads, uint8_t *resident) {
+    fm_experts_map(m->experts, asked, reads, resident);
+}
 const char *fm_model_reader(const fm_model *m) {
     return m->direct ? "direct" : "buffered";
 }

@@ -235,12 +235,14 @@ template <typename T, void (*close)(T *)> void close_without_gil(T *object) {
 
 struct Model {
     std::shared_ptr<fm_model> model;
-    uint32_t vocab;
+    uint32_t vocab, layers, experts;
 
     Model(py::handle source, const py::dict &o, py::object callback) {
         Spec spec(source);
         Options options(o);
         vocab = spec.spec.config.vocab;
+        layers = spec.spec.config.layers;
+        experts = spec.spec.config.experts;
         Progress progress{std::move(callback), nullptr};
         fm_error err{};
         fm_model *opened = nullptr;
@@ -252,6 +254,19 @@ struct Model {
         if (opened)
             model.reset(opened, close_without_gil<fm_model, fm_model_close>);
         progress.finish(status, err);
+    }
+
+    // (asked, reads, resident), each [layers, experts]
+    py::tuple expert_map() const {
+        py::array_t<uint32_t> asked({layers, experts}), reads({layers, experts});
+        py::array_t<bool> resident({layers, experts});
+        uint32_t *a = asked.mutable_data(), *r = reads.mutable_data();
+        uint8_t *here = reinterpret_cast<uint8_t *>(resident.mutable_data());
+        {
+            py::gil_scoped_release release;
+            fm_model_expert_map(model.get(), a, r, here);
+        }
+        return py::make_tuple(asked, reads, resident);
     }
 };
 
@@ -493,6 +508,7 @@ PYBIND11_MODULE(_core, m) {
              })
         .def("reader", [](const Model &self) { return std::string(fm_model_reader(self.model.get())); })
         .def("room", [](const Model &self) { return fm_model_room(self.model.get()); })
+        .def("expert_map", &Model::expert_map)
         .def("session", &Session::make)
         .def("step", &step, "sessions"_a, "ids"_a);
 

@@ -32,6 +32,8 @@ struct fm_experts {
     uint8_t *memory;       /* [slots_made][slot_bytes] */
     slot *slots;           /* [slots_made] */
     int32_t *where;        /* [layers][experts]: slot or NONE */
+    uint32_t *asked;       /* [layers][experts]: requests for each, and */
+    uint32_t *reads;       /* [layers][experts]: reads of each, for fm_experts_map */
     fm_part_place *places; /* [layers][FM_EXPERT_PARTS] */
     fm_reader *reader;
 
@@ -131,6 +133,7 @@ static int32_t start_read(fm_experts *src, uint32_t layer, int32_t expert) {
     for (int p = 0; p < FM_EXPERT_PARTS; p++)
         s->parts_left += part_address(src, i, layer, expert, p) != NULL;
     *where(src, layer, expert) = i;
+    src->reads[(size_t)layer * src->o.experts + (size_t)expert]++;
     src->queue[(src->queue_first + src->queue_count++) % src->slots_made] = i;
     src->reading++;
     return i;
@@ -283,8 +286,10 @@ uint32_t fm_experts_request(fm_experts *src, uint32_t layer, const int32_t *ids,
     memset(r->acquired, 0, n);
     memset(r->missed, 0, n);
     r->reads = 0;
-    for (uint32_t i = 0; i < n; i++)
+    for (uint32_t i = 0; i < n; i++) {
         r->slot[i] = NONE;
+        src->asked[(size_t)layer * src->o.experts + (size_t)ids[i]]++;
+    }
     end_ahead(src);
     uint64_t hits = src->stats.hits;
     /* Pin what is here before a miss of the same request can evict it, but leave a window to read through: what is here
@@ -466,6 +471,16 @@ void fm_experts_stats_get(fm_experts *src, fm_experts_stats *stats) {
     pthread_mutex_unlock(&src->lock);
 }
 
+void fm_experts_map(fm_experts *src, uint32_t *asked, uint32_t *reads, uint8_t *resident) {
+    size_t experts = (size_t)src->o.layers * src->o.experts;
+    pthread_mutex_lock(&src->lock);
+    memcpy(asked, src->asked, experts * sizeof *asked);
+    memcpy(reads, src->reads, experts * sizeof *reads);
+    for (size_t i = 0; i < experts; i++)
+        resident[i] = src->where[i] != NONE && src->slots[src->where[i]].state == READY;
+    pthread_mutex_unlock(&src->lock);
+}
+
 /* ---- making and freeing ----------------------------------------------------------------------------------------- */
 
 fm_status fm_experts_new(fm_experts **out, const fm_experts_options *options, fm_error *err) {
@@ -483,6 +498,8 @@ fm_status fm_experts_new(fm_experts **out, const fm_experts_options *options, fm
     src->memory = options->memory ? options->memory : fm_pages_new(src->slots_made * src->slot_bytes);
     src->slots = calloc(src->slots_made, sizeof *src->slots);
     src->where = malloc(experts * sizeof *src->where);
+    src->asked = calloc(experts, sizeof *src->asked);
+    src->reads = calloc(experts, sizeof *src->reads);
     src->places = calloc((size_t)options->layers * FM_EXPERT_PARTS, sizeof *src->places);
     src->queue = calloc(src->slots_made, sizeof *src->queue);
     src->request.ids = calloc(options->experts, sizeof *src->request.ids);
@@ -490,8 +507,8 @@ fm_status fm_experts_new(fm_experts **out, const fm_experts_options *options, fm
     src->request.acquired = calloc(options->experts, 1);
     src->request.missed = calloc(options->experts, 1);
     src->policy = fm_policy_new(options->layers, options->experts, options->experts_per_token, options->slots);
-    if (!src->memory || !src->slots || !src->where || !src->places || !src->queue || !src->request.ids ||
-        !src->request.slot || !src->request.acquired || !src->request.missed || !src->policy) {
+    if (!src->memory || !src->slots || !src->where || !src->asked || !src->reads || !src->places || !src->queue ||
+        !src->request.ids || !src->request.slot || !src->request.acquired || !src->request.missed || !src->policy) {
         fm_experts_free(src);
         return fm_fail(err, FM_NO_MEMORY, "the system refused %llu bytes for the expert cache",
                        (unsigned long long)(options->slots * src->slot_bytes));
@@ -534,6 +551,8 @@ void fm_experts_free(fm_experts *src) {
         fm_pages_free(src->memory, src->slots_made * src->slot_bytes);
     free(src->slots);
     free(src->where);
+    free(src->asked);
+    free(src->reads);
     free(src->places);
     free(src->queue);
     free(src->request.ids);

@@ -72,5 +72,8 @@ void fm_experts_chosen(fm_experts *src, uint32_t layer, const int32_t *ids, uint
 void fm_experts_prefetch(fm_experts *src, uint32_t layer, const int32_t *ids, uint32_t n, uint32_t most);
 
 void fm_experts_stats_get(fm_experts *src, fm_experts_stats *stats);
+/* What the cache does with each expert, [layers][experts]: how often it was asked for and how often read, modulo 2^32,
+ * and whether it is in memory. Any thread may call. */
+void fm_experts_map(fm_experts *src, uint32_t *asked, uint32_t *reads, uint8_t *resident);
 
 #endif

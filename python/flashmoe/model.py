@@ -200,6 +200,12 @@ class Model:
         """A new, empty session. Raises MemoryBudgetError when the budget has no room for one more."""
         return Session(self, self._native.session())
 
+    def expert_map(self) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.uint32], npt.NDArray[np.bool_]]:
+        """What the cache does with each expert, arrays of [layers, experts]: how often it was asked for and how often
+        it was read since the model was opened (uint32, wrapping), and whether it is in memory. Never waits for a
+        running call, so it can be watched."""
+        return self._native.expert_map()
+
     @property
     def room(self) -> int:
         """How many more sessions the budget holds, each with the plan's whole context. Every one of them takes its
