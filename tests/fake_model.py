@@ -190,6 +190,7 @@ class FakeSession:
 
 class FakePlan:
     budget, sweep = 1 << 22, 128
+    session_fixed = session_context = cache = 1 << 16
     used, cache_slots, experts_in_model, experts_per_token, kernels = 1 << 20, 8, 64, 4, "fake"
 
     def __init__(self, context: int) -> None:
@@ -242,6 +243,15 @@ class FakeModel:
 
     def session(self) -> FakeSession:
         return FakeSession(self)
+
+    room = 100
+
+    def step(self, sessions: Sequence[FakeSession], ids: Sequence[int]) -> np.ndarray:
+        return np.stack([session.eval([id]) for session, id in zip(sessions, ids, strict=True)])
+
+    def expert_map(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        shape = (self.config.layers, self.config.experts)
+        return np.zeros(shape, np.uint32), np.zeros(shape, np.uint32), np.zeros(shape, bool)
 
     def next_token(self, tokens: Sequence[int]) -> int:
         opening, n = self._opening, len(self._opening)

@@ -116,7 +116,7 @@ def test_wrong_options_exit_with_2(line: str, capsys: pytest.CaptureFixture[str]
 
 def test_help_covers_every_option(capsys: pytest.CaptureFixture[str]) -> None:
     _, commands = opt._parser()
-    assert set(commands) == {"chat", "run", "info", "verify", "convert", "pull", "bench", "doctor"}
+    assert set(commands) == {"chat", "run", "serve", "info", "verify", "convert", "pull", "bench", "doctor"}
     for name, command in commands.items():
         assert (Path(flashmoe.__file__).parent / "cli" / f"{name}.py").exists()
         for action in command._actions:

@@ -135,6 +135,16 @@ def _parser() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParse
     )
     _add_json(output, "print one JSON object: text, reasoning, finish_reason, usage")
 
+    serve = command(
+        "serve",
+        "answer the OpenAI and Anthropic HTTP APIs, and a page to chat",
+        "Serves a model to programs and to the browser: the OpenAI and Anthropic APIs and, at /, a page to "
+        "chat with it. Only this machine can connect unless there is an API key. Ctrl-C stops it; what is being "
+        "answered may finish.",
+    )
+    _add_model(serve)
+    _add_server(serve)
+
     info = command(
         "info",
         "what a checkpoint is and what it would take to run it",
@@ -302,6 +312,38 @@ def _add_sampling(parser: argparse.ArgumentParser) -> None:
         "--thinking",
         action=argparse.BooleanOptionalAction,
         help="let the model reason first, or not, where its template offers that",
+    )
+
+
+def _add_server(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("server")
+    group.add_argument("--host", default="127.0.0.1", metavar="NAME", help="address to listen on (127.0.0.1)")
+    group.add_argument("--port", type=int, default=8080, metavar="N", help="port (8080); 0 for any that is free")
+    group.add_argument(
+        "--api-key", metavar="KEY", help="what clients must show; better given as FLASHMOE_API_KEY, which nobody sees"
+    )
+    group.add_argument(
+        "--parallel", type=int, metavar="N", help="answers written at a time (default: as memory allows, at most 8)"
+    )
+    group.add_argument(
+        "--max-queue", type=int, default=64, metavar="N", help="requests that may wait for their turn (64)"
+    )
+    group.add_argument(
+        "--grace", type=float, default=10.0, metavar="SECONDS", help="time to finish answers when stopping (10)"
+    )
+    group.add_argument(
+        "--prefix-dir", metavar="FOLDER", help="keep the state of conversations there, across restarts"
+    )
+    group.add_argument(
+        "--prefix-memory", metavar="SIZE", help="memory for the state of conversations (default: a share of the budget)"
+    )
+    group.add_argument("--prefix-disk", default="4GiB", metavar="SIZE", help="most that --prefix-dir may hold (4GiB)")
+    group.add_argument(
+        "--allow-origin",
+        action="append",
+        default=[],
+        metavar="ORIGIN",
+        help="web origin whose pages may call the server, such as https://chat.example; may be repeated",
     )
 
 

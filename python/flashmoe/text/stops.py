@@ -17,7 +17,11 @@ class StopFilter:
         self._stops = tuple(stops)
         self._longest = max(map(len, self._stops), default=0)
         self._held = ""
-        self.stopped = False
+        self.found: str | None = None  # the stop string, once it came
+
+    @property
+    def stopped(self) -> bool:
+        return self.found is not None
 
     def push(self, text: str) -> str:
         """The text that is certain to stand before any stop string. Nothing more comes once `stopped` is
@@ -28,10 +32,11 @@ class StopFilter:
             return text
         held = self._held + text
         # The string that is complete first wins, so that the answer does not depend on how the text was cut.
-        found = [(start + len(stop), start) for stop in self._stops if (start := held.find(stop)) >= 0]
+        found = [(start + len(stop), start, stop) for stop in self._stops if (start := held.find(stop)) >= 0]
         if found:
-            self.stopped, self._held = True, ""
-            return held[: min(found)[1]]
+            _, start, self.found = min(found)
+            self._held = ""
+            return held[:start]
         safe = len(held) - self._pending(held)
         self._held = held[safe:]
         return held[:safe]
