@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from .errors import UsageError
 from .events import Event, EventParser, FinishEvent, ReasoningEvent, TextEvent, ToolCallEvent
-from .generate import Generation
+from .generate import Generation, Usage
 from .prefix import PrefixStore
 from .prompt import Prompt, Tool, tool_schemas
 from .sampling import Sampling
@@ -184,10 +184,18 @@ class Chat(AbstractContextManager["Chat"]):
         prompt = Prompt(self.model, [*self.messages, *added], self.tools, self.thinking)
         return self._turn(prompt, added, progress)
 
-    def cancel(self) -> None:
-        """Ends the running answer soon, from any thread or a signal handler; what was said is kept."""
+    def cancel(self) -> bool:
+        """Ends the running answer soon, from any thread or a signal handler; what was said is kept. Whether there
+        was one."""
         if (answer := self._answer) is not None:
             answer.cancel()
+        return answer is not None
+
+    @property
+    def usage(self) -> Usage | None:
+        """What the running answer took so far; None when there is none."""
+        answer = self._answer
+        return None if answer is None else answer.generation.usage
 
     @property
     def session(self) -> Session | None:

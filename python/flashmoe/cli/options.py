@@ -115,6 +115,29 @@ def _parser() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParse
     )
     _add_model(chat)
     _add_sampling(chat)
+    keeping = chat.add_argument_group("conversations")
+    keeping.add_argument(
+        "--resume",
+        nargs="?",
+        const="",
+        metavar="WHICH",
+        help="go on with a conversation, by number or name as /sessions lists them; the newest without WHICH",
+    )
+    keeping.add_argument(
+        "--no-keep", action="store_true", help="leave neither the conversation nor its state on disk"
+    )
+    tools = chat.add_argument_group("tools")
+    tools.add_argument(
+        "--tools",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="calculator, files, shell, all of these, the functions of a FILE.py, or an MCP server as "
+        "mcp:COMMAND; may be repeated. Shell commands and writing ask first",
+    )
+    tools.add_argument(
+        "--folder", metavar="DIR", help="where the shell runs and files are read and written (default: here)"
+    )
 
     run = command(
         "run",
@@ -312,6 +335,9 @@ def _add_sampling(parser: argparse.ArgumentParser) -> None:
         "--thinking",
         action=argparse.BooleanOptionalAction,
         help="let the model reason first, or not, where its template offers that",
+    )
+    group.add_argument(
+        "--reasoning-budget", type=int, metavar="N", help="end a thought after so many tokens"
     )
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
+import textwrap
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
@@ -34,6 +36,10 @@ def dim(text: str) -> str:
 
 def note(text: str = "") -> None:
     """A line beside the answer."""
+    if sys.stderr.isatty():
+        width = shutil.get_terminal_size().columns
+        lines = (textwrap.wrap(line, width) if len(line) > width else [line] for line in text.split("\n"))
+        text = "\n".join(line for wrapped in lines for line in wrapped)
     print(dim(text) if text else "", file=sys.stderr, flush=True)
 
 
