@@ -183,31 +183,42 @@ INLINE void transpose16(__m512i *v) {
         v[i] = t[i];
 }
 
-/* Scales (or biases) of 16 rows for groups [g, g + count), count <= TILE_GROUPS, as float32: out[i * step] has group g
- * + i of row r in lane r. Rows past the last repeat it. */
+/* Scales (or biases) of 16 rows for groups [g, g + count), count <= TILE_GROUPS, as float32: out[i * step] has group
+ * g + i of row r in lane r. Rows past the last repeat it, and groups past the last, up to a multiple of 8, are zero. */
 INLINE void load_scales(const affine *a, const uint8_t *scales, uint32_t row, uint32_t g, uint32_t count, __m512 *out,
                         size_t step) {
-    fm_dtype dtype = a->m->format.scale_dtype;
-    uint32_t at_once = dtype == FM_BF16 ? 32 : 16;
+    const fm_dtype dtype = a->m->format.scale_dtype;
+    const uint32_t size = dtype == FM_F32 ? 4 : 2, at_once = 16 / size;
+    const uint8_t *p[16];
+    for (uint32_t r = 0; r < 16; r++)
+        p[r] = scales + (row + r < a->row1 ? row + r : a->row1 - 1) * a->scale_bytes + g * size;
     for (uint32_t first = 0; first < count; first += at_once) {
-        uint32_t n = count - first < at_once ? count - first : at_once;
-        __m512i v[16];
+        const uint32_t n = count - first < at_once ? count - first : at_once;
+        const __mmask8 mask = (__mmask8)((1u << n * size / 2) - 1);
+        __m512i v[4], t[4], d[4]; /* v[i]: 16 bytes of rows i, 4 + i, 8 + i, 12 + i; d[i]: dword i of all rows */
         UNROLL
-        for (uint32_t r = 0; r < 16; r++) {
-            const uint8_t *p = scales + (row + r < a->row1 ? row + r : a->row1 - 1) * a->scale_bytes;
-            p += (g + first) * fm_dtype_bytes(dtype);
-            v[r] = dtype == FM_BF16 ? _mm512_maskz_loadu_epi16((__mmask32)((1ull << n) - 1), p)
-                                    : _mm512_castps_si512(load_numbers(dtype, p, n));
+        for (int i = 0; i < 4; i++) {
+            v[i] = _mm512_castsi128_si512(_mm_maskz_loadu_epi16(mask, p[i] + first * size));
+            v[i] = _mm512_inserti32x4(v[i], _mm_maskz_loadu_epi16(mask, p[4 + i] + first * size), 1);
+            v[i] = _mm512_inserti32x4(v[i], _mm_maskz_loadu_epi16(mask, p[8 + i] + first * size), 2);
+            v[i] = _mm512_inserti32x4(v[i], _mm_maskz_loadu_epi16(mask, p[12 + i] + first * size), 3);
         }
-        transpose16(v);
-        for (uint32_t i = 0; i < (dtype == FM_BF16 ? (n + 1) / 2 : n); i++) {
-            if (dtype != FM_BF16) {
-                out[(first + i) * step] = _mm512_castsi512_ps(v[i]);
-                continue;
+        t[0] = _mm512_unpacklo_epi32(v[0], v[1]), t[1] = _mm512_unpackhi_epi32(v[0], v[1]);
+        t[2] = _mm512_unpacklo_epi32(v[2], v[3]), t[3] = _mm512_unpackhi_epi32(v[2], v[3]);
+        d[0] = _mm512_unpacklo_epi64(t[0], t[2]), d[1] = _mm512_unpackhi_epi64(t[0], t[2]);
+        d[2] = _mm512_unpacklo_epi64(t[1], t[3]), d[3] = _mm512_unpackhi_epi64(t[1], t[3]);
+        UNROLL
+        for (uint32_t i = 0; i < 4; i++) {
+            __m512 *even = out + (first + 2 * i) * step, *odd = even + step;
+            if (dtype == FM_F32) {
+                out[(first + i) * step] = _mm512_castsi512_ps(d[i]);
+            } else if (dtype == FM_BF16) {
+                *even = _mm512_castsi512_ps(_mm512_slli_epi32(d[i], 16));
+                *odd = _mm512_castsi512_ps(_mm512_and_si512(d[i], _mm512_set1_epi32((int)0xffff0000)));
+            } else {
+                *even = _mm512_cvtph_ps(_mm512_cvtepi32_epi16(d[i]));
+                *odd = _mm512_cvtph_ps(_mm512_cvtepi32_epi16(_mm512_srli_epi32(d[i], 16)));
             }
-            out[(first + 2 * i) * step] = _mm512_castsi512_ps(_mm512_slli_epi32(v[i], 16));
-            out[(first + 2 * i + 1) * step] =
-                _mm512_castsi512_ps(_mm512_and_si512(v[i], _mm512_set1_epi32((int)0xffff0000)));
         }
     }
 }
