@@ -126,3 +126,15 @@ def test_a_control_group_limits_what_is_available(tmp_path: Path, monkeypatch: p
     assert system.memory_available() == 400_000
     (tmp_path / "memory.max").write_text("max\n")
     assert system.cgroup_memory_available() is None
+
+
+def test_reads_go_through_the_page_cache_where_it_has_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    from flashmoe import reader
+
+    plenty = flashmoe.Model(MODEL.folder, memory="64MiB")
+    assert plenty.reader == "buffered"
+    assert plenty.reader_reason == reader.BUFFERED
+    monkeypatch.setattr(reader, "memory_available", lambda: 100 * MIB)
+    short = flashmoe.Model(MODEL.folder, memory="64MiB")
+    assert short.reader_reason == (reader.DIRECT if short.reader == "direct" else reader.REFUSED)
+    assert flashmoe.Model(MODEL.folder, memory="64MiB", reader="buffered").reader_reason == "as asked for"

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from ._version import __version__
 from .errors import FlashMoeError
+from .reader import BUFFERED, DIRECT, cache_has_room
 from .system import cgroup_memory_available, default_budget, memory_available, memory_total
 
 if TYPE_CHECKING:
@@ -106,9 +107,10 @@ def examine(model: str | None = None, size: int = 256 << 20, seconds: float = 1.
     rates = measure_memory()
     with _file_to_read(spec, size) as path:
         disk = measure_disk(path, seconds)
-    reader = "direct"
-    why = "the file system lets reads past the page cache, so that the expert cache is the only copy"
-    if not disk.direct:
+    reader, why = "direct", DIRECT
+    if spec is not None and cache_has_room(spec, default_budget()):
+        reader, why = "buffered", BUFFERED
+    elif not disk.direct:
         reader, why = "buffered", disk.refusal
     return Report(
         versions={"flashmoe": __version__, "python": platform.python_version(), **packages()},

@@ -15,6 +15,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 import numpy.typing as npt
 
+from . import reader as reading
 from . import session_file
 from .errors import UsageError
 from .plan import MemoryPlan
@@ -115,8 +116,9 @@ class Model:
     experts_per_token: fewer (or more) than the checkpoint asks for; the default is exact.
     threads: of computing; by default one for each core that the process may use.
     context: positions of a session; by default what a small share of the budget holds.
-    reader: how experts are read: "direct" (past the page cache), "buffered", or "auto": direct where the file system
-        allows it.
+    reader: how experts are read: "direct" (past the page cache), "buffered", or "auto": buffered where the page cache
+        has room for the whole model beside the budget, else direct where the file system allows it. `reader` and
+        `reader_reason` say what it came to.
     kernels: a table of CPU kernels by name, for tests; by default the best that the processor runs.
     progress: called with (bytes done, bytes in all) while the dense weights are loaded; a true return cancels.
 
@@ -147,9 +149,17 @@ class Model:
             options["shader_order"] = int(os.environ.get("FLASHMOE_SHADER_ORDER", "0"))
         self.spec = path if isinstance(path, ModelSpec) else open_spec(path)
         self.path = self.spec.path
+        room = reader == "auto" and reading.cache_has_room(self.spec, options["memory"])
+        if room:
+            options["reader"] = "buffered"
         self._native = _core.Model(self.spec, options, progress)
         self.plan = _plan(self.spec, self._native.plan())
         self.reader: str = self._native.reader()
+        self.reader_reason = "as asked for"
+        if reader == "auto":
+            self.reader_reason = (
+                reading.BUFFERED if room else reading.DIRECT if self.reader == "direct" else reading.REFUSED
+            )
         self._reserved: WeakKeyDictionary[object, int] = WeakKeyDictionary()
         self._reserving = threading.Lock()
 
