@@ -14,6 +14,7 @@ import ctypes
 import json
 import struct
 from collections.abc import Callable, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -60,23 +61,34 @@ def pack(*values: float | int) -> bytes:
 
 
 def seconds(launch: Callable[[int], None], count: int) -> float:
-    """Of one launch, from events around `count` of them; best of three."""
+    """Of one launch, from events around a graph of `count` of them; best of three."""
     d = cuda._driver()
+    graph, run = ctypes.c_void_p(), ctypes.c_void_p()
     events = [ctypes.c_void_p(), ctypes.c_void_p()]
     for event in events:
         cuda.check(d.cuEventCreate(ctypes.byref(event), 0), "event")
+    cuda.check(d.cuStreamBeginCapture_v2(stream(), 0), "capture")
+    for i in range(count):
+        launch(i)
+    cuda.check(d.cuStreamEndCapture(stream(), ctypes.byref(graph)), "capture")
+    cuda.check(d.cuGraphInstantiateWithFlags(ctypes.byref(run), graph, ctypes.c_ulonglong(0)), "graph")
     best = float("inf")
-    launch(0)
-    for _ in range(3):
-        d.cuEventRecord(events[0], None)
-        for i in range(count):
-            launch(i)
-        d.cuEventRecord(events[1], None)
+    for _ in range(4):  # the first is not counted on to be good
+        d.cuEventRecord(events[0], stream())
+        cuda.check(d.cuGraphLaunch(run, stream()), "graph")
+        d.cuEventRecord(events[1], stream())
         cuda.check(d.cuEventSynchronize(events[1]), "kernel")
         time = ctypes.c_float()
         d.cuEventElapsedTime(ctypes.byref(time), *events)
         best = min(best, time.value * 1e-3 / count)
     return best
+
+
+@cache
+def stream() -> ctypes.c_void_p:
+    made = ctypes.c_void_p()
+    cuda.check(cuda._driver().cuStreamCreate(ctypes.byref(made), 1), "stream")
+    return made
 
 
 class Launch:
@@ -91,7 +103,7 @@ class Launch:
         self.call = cuda._driver().cuLaunchKernel
 
     def __call__(self) -> None:
-        assert self.call(self.kernel, *self.groups, self.threads, 1, 1, 0, None, self.pointers, None) == 0
+        assert self.call(self.kernel, *self.groups, self.threads, 1, 1, 0, stream(), self.pointers, None) == 0
 
 
 def read_rate() -> float:
@@ -113,12 +125,17 @@ def lanes(cols: int) -> int:
     return min(32, 1 << max(0, (cols // 32 - 1).bit_length()))
 
 
-def rows_at_once(rows: int, cols: int) -> int:
-    """As fm_gpu_many in native/gpu/products.c."""
-    many = 4
-    while many > 1 and rows // (4 * (32 // lanes(cols)) * many) < 1024:
-        many //= 2
-    return many
+def share_of(rows: int, cols: int) -> tuple[int, int, int]:
+    """Threads, rows at a time, rows of a group: fm_gpu_share_of of native/gpu/products.c."""
+    threads, many = 256, 4
+    while True:
+        group = threads // lanes(cols) * many
+        if rows // group >= 512 or (threads, many) == (128, 1):
+            return threads, many, group
+        if threads > 128:
+            threads //= 2
+        else:
+            many //= 2
 
 
 def affine_bytes(rows: int, cols: int, bits: int) -> int:
@@ -133,13 +150,13 @@ def matvec(rows: int, cols: int, bits: int = 4) -> tuple[int, float]:
     size = affine_bytes(rows, cols, bits)
     sets = [weights(rows, cols, bits) for _ in range(max(1, COLD // size))]
     x, y, unused = Memory(4 * cols), Memory(4 * rows), Memory(64)
-    many = rows_at_once(rows, cols)
-    rows_of_group = 4 * (32 // lanes(cols)) * many
-    groups = -(-rows // rows_of_group)
+    threads, many, group = share_of(rows, cols)
+    groups = -(-rows // group)
     constants = pack(rows, 0, 0, 0, 0, 0, 0, 0, 1, cols, 6, lanes(cols), many, 1, 0, EPS)
     kernel = cuda.function("matvec", (bits, 15, 1))
     launches = [
-        Launch(kernel, [*m, y, *m, unused, *m, unused, *m, unused, x, x, constants], (groups, 1, 1), 128) for m in sets
+        Launch(kernel, [*m, y, *m, unused, *m, unused, *m, unused, x, x, constants], (groups, 1, 1), threads)
+        for m in sets
     ]
     return size, seconds(lambda i: launches[i % len(launches)](), max(20, 4 * len(sets)))
 
@@ -163,12 +180,12 @@ def experts(k: int, inner: int, hidden: int, down: bool) -> tuple[int, float]:
         tables.append(Memory(table))
     ids = Memory(np.arange(k, dtype=np.int32))
     x, second, y = Memory(4 * k * cols), Memory(4 * k * cols), [Memory(4 * k * rows), Memory(4 * k * rows)]
-    many = rows_at_once(k * matrices * rows, cols)
+    threads, many, group = share_of(k * matrices * rows, cols)
     stage, stride = (2, cols) if down else (1, 0)
     constants = pack(2 if down else 0, 1, matrices, rows, cols, 6, lanes(cols), many, stage, stride, EPS)
-    groups = -(-rows // (4 * (32 // lanes(cols)) * many))
+    groups = -(-rows // group)
     kernel = cuda.function("experts_matvec", (4, 15, 1))
-    launches = [Launch(kernel, [t, ids, ids, x, second, *y, constants], (groups, k, matrices), 128) for t in tables]
+    launches = [Launch(kernel, [t, ids, ids, x, second, *y, constants], (groups, k, matrices), threads) for t in tables]
     return size, seconds(lambda i: launches[i % count](), max(20, 4 * count))
 
 
@@ -192,12 +209,7 @@ def delta(value_heads: int, key_heads: int, dim: int) -> tuple[int, float]:
     constants = pack(key_heads, value_heads, dim, dim, 4, channels, 0, 1, EPS)
     out = Memory(4 * value_heads * dim)
     kernel = cuda.function("delta_step", (4, 15, 1))
-    launches = [
-        Launch(
-            kernel, [*vectors, s, t, out, constants], (value_heads, 1, 1), 512
-        )
-        for s, t in state
-    ]
+    launches = [Launch(kernel, [*vectors, s, t, out, constants], (value_heads, 1, 1), 512) for s, t in state]
     return size, seconds(lambda i: launches[i % len(launches)](), 100)
 
 

@@ -6,29 +6,46 @@
  * the SwiGLU: neither is a dispatch of its own. The factor of the norm is a scalar, so it multiplies the result. */
 #include "formats.h"
 
-/* x in threadgroup memory: float4 j of pack p at [p / 32][j][p % 32], so that neighbouring lanes read neighbours. */
-inline uint staged_at(uint column) {
-    uint pack = column / 32;
-    return ((pack / 32 * 8 + column % 32 / 4) * 32 + pack % 32) * 4 + column % 4;
+/* x in threadgroup memory: float4 j of pack p at [p / 32][j][p % 32], so that neighbouring lanes read neighbours; rows of
+ * j are one longer than 32, so that neighbouring threads of stage() store to different banks. */
+#define STAGED_ROW 33
+#define STAGED (FM_TILE_COLUMNS / 32 / 32 * 8 * STAGED_ROW)
+
+inline uint staged_at(uint pack, uint j) {
+    return (pack / 32 * 8 + j) * STAGED_ROW + pack % 32;
 }
 
-/* Columns [from, from + FM_TILE_COLUMNS) of x; returns this thread's share of the sum of squares of x. */
+/* Four columns of x from `column`; 0 past the end. */
+inline float4 four_of(device const float *x, uint column, uint cols) {
+    if (cols % 4 == 0 && column < cols)
+        return ((device const float4 *)(x + column))[0];
+    float4 v = float4(0.0f, 0.0f, 0.0f, 0.0f);
+    if (column < cols)
+        v.x = x[column];
+    if (column + 1 < cols)
+        v.y = x[column + 1];
+    if (column + 2 < cols)
+        v.z = x[column + 2];
+    if (column + 3 < cols)
+        v.w = x[column + 3];
+    return v;
+}
+
+/* Columns [from, from + FM_TILE_COLUMNS) of x, on their way through the norm or the SwiGLU; returns this thread's share
+ * of the sum of squares of x. */
 inline float stage(device const float *x, device const float *second, uint how, uint cols, uint from,
-                   threadgroup float *staged, uint thread_index, uint threads) {
+                   threadgroup float4 *staged, uint thread_index, uint threads) {
     float squares = 0;
-    uint end = min((cols + 31) / 32 * 32 - from, uint(FM_TILE_COLUMNS));
-    for (uint i = thread_index; i < end; i += threads) {
-        float v = 0;
-        if (from + i < cols) {
-            v = x[from + i];
-            if (how == FM_STAGE_NORM) {
-                squares += v * v;
-                v *= second[from + i];
-            } else if (how == FM_STAGE_SWIGLU) {
-                v = silu(v) * second[from + i];
-            }
+    uint packs = min((cols + 31) / 32 - from / 32, uint(FM_TILE_COLUMNS / 32));
+    for (uint i = thread_index; i < packs * 8; i += threads) {
+        float4 v = four_of(x, from + i * 4, cols);
+        if (how == FM_STAGE_NORM) {
+            squares += dot(v, v);
+            v *= four_of(second, from + i * 4, cols);
+        } else if (how == FM_STAGE_SWIGLU) {
+            v = float4(silu(v.x), silu(v.y), silu(v.z), silu(v.w)) * four_of(second, from + i * 4, cols);
         }
-        staged[staged_at(i)] = v;
+        staged[staged_at(i / 8, i % 8)] = v;
     }
     return squares;
 }
@@ -78,9 +95,8 @@ inline void use(thread fetched &f, uint many, thread float4 *x, thread float *su
 /* Rows [first, first + many) of one matrix times x, in every lane of those that share a row; the whole threadgroup
  * comes here together. Weights are fetched one pack ahead: the first before x is staged. */
 inline void rows_times_x(weights m, uint first, uint many, device const float *x, device const float *second, uint how,
-                         float eps, uint lane, uint lanes, threadgroup float *staged, threadgroup float *partial,
+                         float eps, uint lane, uint lanes, threadgroup float4 *staged, threadgroup float *partial,
                          uint simd, uint simds, uint simd_lane, thread float *sums) {
-    threadgroup const float4 *x4 = (threadgroup const float4 *)staged;
     uint packs = (m.cols + 31) / 32, pack = lane;
     fetched f;
     if (is_affine() && pack < packs)
@@ -100,7 +116,7 @@ inline void rows_times_x(weights m, uint first, uint many, device const float *x
             float4 part[8];
             UNROLL
             for (uint j = 0; j < 8; j++)
-                part[j] = x4[(at / 32 * 8 + j) * 32 + at % 32];
+                part[j] = staged[staged_at(at, j)];
             if (is_affine()) {
                 fetched now = f;
                 if (pack + lanes < packs)
@@ -144,8 +160,7 @@ kernel void matvec(device const uchar *weight0 [[buffer(0)]], device const uchar
                    constant fm_matvec_args &args [[buffer(18)]], uint3 group [[threadgroup_position_in_grid]],
                    uint simd_lane [[thread_index_in_simdgroup]], uint simd [[simdgroup_index_in_threadgroup]],
                    uint simds [[simdgroups_per_threadgroup]]) {
-    threadgroup float4 staged4[FM_TILE_COLUMNS / 4];
-    threadgroup float *staged = (threadgroup float *)staged4;
+    threadgroup float4 staged[STAGED];
     threadgroup float partial[32];
     uint which = 0, rows = args.rows[0], first_group = 0;
     for (uint i = 1; i < args.matrices; i++)
@@ -182,8 +197,7 @@ kernel void experts_matvec(device const fm_expert *table [[buffer(0)]], device c
                            uint3 group [[threadgroup_position_in_grid]],
                            uint simd_lane [[thread_index_in_simdgroup]], uint simd [[simdgroup_index_in_threadgroup]],
                            uint simds [[simdgroups_per_threadgroup]]) {
-    threadgroup float4 staged4[FM_TILE_COLUMNS / 4];
-    threadgroup float *staged = (threadgroup float *)staged4;
+    threadgroup float4 staged[STAGED];
     threadgroup float partial[32];
     uint place = uint(places[group.y]), part = 3 * (group.z == 0 ? args.matrix[0] : args.matrix[1]);
     device const fm_expert *expert = table + ids[place];

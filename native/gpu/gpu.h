@@ -90,7 +90,7 @@ typedef struct fm_gpu_scratch {
     uint64_t bytes;
 } fm_gpu_scratch;
 
-enum { FM_HEAD_ROWS = 32, FM_THREADS = 128, FM_UNUSED = 256 };
+enum { FM_HEAD_ROWS = 32, FM_THREADS = 128, FM_VECTOR_THREADS = 256, FM_UNUSED = 256 };
 
 struct fm_backend {
     fm_device *device;
@@ -162,10 +162,14 @@ fm_status fm_gpu_kernels_for(fm_backend *b, const fm_format *format, bool aligne
                              const char *block, fm_gpu_kernels *kernels, fm_error *err);
 bool fm_gpu_aligned(const fm_format *format);
 uint32_t fm_gpu_shift(const fm_format *format);
-uint32_t fm_gpu_lanes(uint32_t cols);
-/* Rows of a lane's set at a time, for so many rows in all; rows of a group with that. */
-uint32_t fm_gpu_many(uint32_t cols, uint64_t rows);
-uint32_t fm_gpu_rows_of_group(uint32_t cols, uint32_t many);
+/* How a product with one token is shared out, for so many rows in all. */
+typedef struct fm_gpu_share {
+    uint32_t threads; /* of a group */
+    uint32_t lanes;   /* that share a row */
+    uint32_t many;    /* rows of those lanes at a time */
+    uint32_t rows;    /* of a group */
+} fm_gpu_share;
+fm_gpu_share fm_gpu_share_of(uint32_t cols, uint64_t rows);
 /* One token. add: y += . */
 void fm_gpu_matvec(fm_backend *b, const fm_gpu_product *products, uint32_t count, fm_range x, fm_range second,
                    uint32_t stage, bool add);

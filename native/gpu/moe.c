@@ -138,21 +138,21 @@ static void token_product(fm_backend *b, const fm_gpu_layer *l, uint32_t which, 
     uint32_t cols = m->format.cols, rows = m->format.rows;
     uint64_t k = b->plan.experts_per_token;
     /* By the token's experts, not this call's: bits may not depend on which of them were there. */
-    uint32_t many = fm_gpu_many(cols, k * matrices * rows), rows_of_group = fm_gpu_rows_of_group(cols, many);
+    fm_gpu_share share = fm_gpu_share_of(cols, k * matrices * rows);
     struct fm_experts_matvec_args args = {
         .matrix = {which, FM_UP},
         .matrices = matrices,
         .rows = rows,
         .cols = cols,
         .group_shift = fm_gpu_shift(&m->format),
-        .lanes = fm_gpu_lanes(cols),
-        .many = many,
+        .lanes = share.lanes,
+        .many = share.many,
         .stage = down ? FM_STAGE_SWIGLU : FM_STAGE_NORM,
         .x_stride = down ? cols : 0,
         .eps = b->config.norm_eps,
     };
     fm_range y = down ? s->out : which == FM_GATE ? s->gate : s->up;
-    FM_DISPATCH(b, m->kernels.vector, FM_THREADS, (rows + rows_of_group - 1) / rows_of_group, count, matrices,
+    FM_DISPATCH(b, m->kernels.vector, share.threads, (rows + share.rows - 1) / share.rows, count, matrices,
                 fm_bytes(s->table, b->jobs * sizeof(struct fm_expert)), fm_floats(s->places, k),
                 fm_floats(places, count), down ? fm_floats(s->gate, k * cols) : fm_floats(s->x, cols),
                 down ? fm_floats(s->up, k * cols) : fm_floats(l->post_norm, cols), fm_floats(y, k * rows),

@@ -23,25 +23,23 @@ uint32_t fm_gpu_shift(const fm_format *f) {
 }
 
 /* Lanes of a SIMD group that share a row: as many as there are packs of 32 columns, up to all. */
-uint32_t fm_gpu_lanes(uint32_t cols) {
+static uint32_t lanes_of(uint32_t cols) {
     uint32_t packs = (cols + 31) / 32, lanes = 1;
     while (lanes < packs && lanes < FM_SIMD)
         lanes *= 2;
     return lanes;
 }
 
-uint32_t fm_gpu_rows_of_group(uint32_t cols, uint32_t many) {
-    return FM_THREADS / FM_SIMD * (FM_SIMD / fm_gpu_lanes(cols)) * many;
-}
+/* More rows a group read x less often, but leave fewer groups; a large GPU wants about this many. */
+enum { GROUPS_WANTED = 512 };
 
-/* More rows at a time read x less often, but leave fewer groups; a large GPU wants about this many. */
-enum { GROUPS_WANTED = 1024 };
-
-uint32_t fm_gpu_many(uint32_t cols, uint64_t rows) {
-    uint32_t many = FM_ROWS;
-    while (many > 1 && rows / fm_gpu_rows_of_group(cols, many) < GROUPS_WANTED)
-        many /= 2;
-    return many;
+fm_gpu_share fm_gpu_share_of(uint32_t cols, uint64_t rows) {
+    fm_gpu_share s = {FM_VECTOR_THREADS, lanes_of(cols), FM_ROWS, 0};
+    for (;; s.threads > FM_THREADS ? (s.threads /= 2) : (s.many /= 2)) {
+        s.rows = s.threads / s.lanes * s.many;
+        if (rows / s.rows >= GROUPS_WANTED || (s.many == 1 && s.threads == FM_THREADS))
+            return s;
+    }
 }
 
 fm_status fm_gpu_kernels_for(fm_backend *b, const fm_format *f, bool aligned, const char *vector, const char *block,
@@ -51,7 +49,7 @@ fm_status fm_gpu_kernels_for(fm_backend *b, const fm_format *f, bool aligned, co
         {"SCALE", f->dtype == FM_AFFINE ? code(f->scale_dtype) : FM_CODE_BF16},
         {"ALIGNED", aligned},
     };
-    fm_status status = fm_kernel_get(b->device, vector, constants, 3, FM_THREADS, &kernels->vector, err);
+    fm_status status = fm_kernel_get(b->device, vector, constants, 3, FM_VECTOR_THREADS, &kernels->vector, err);
     if (status == FM_OK)
         status = fm_kernel_get(b->device, block, constants, 3, FM_THREADS, &kernels->block, err);
     return status;
@@ -83,13 +81,14 @@ static void matvec_of(fm_backend *b, const fm_gpu_product *const *p, uint32_t co
     uint64_t rows = 0;
     for (uint32_t i = 0; i < count; i++)
         rows += p[i]->m->format.rows;
-    uint32_t many = fm_gpu_many(f->cols, rows), rows_of_group = fm_gpu_rows_of_group(f->cols, many), groups = 0;
+    fm_gpu_share share = fm_gpu_share_of(f->cols, rows);
+    uint32_t groups = 0;
     struct fm_matvec_args args = {
         .matrices = count,
         .cols = f->cols,
         .group_shift = fm_gpu_shift(f),
-        .lanes = fm_gpu_lanes(f->cols),
-        .many = many,
+        .lanes = share.lanes,
+        .many = share.many,
         .stage = stage,
         .add = add,
         .eps = b->config.norm_eps,
@@ -104,13 +103,13 @@ static void matvec_of(fm_backend *b, const fm_gpu_product *const *p, uint32_t co
         if (i < count) {
             args.rows[i] = of->m->format.rows;
             args.first_group[i] = groups;
-            groups += (of->m->format.rows + rows_of_group - 1) / rows_of_group;
+            groups += (of->m->format.rows + share.rows - 1) / share.rows;
         }
     }
     a[16] = fm_floats(x, f->cols);
     a[17] = fm_floats(second, f->cols);
     a[18] = FM_CONSTANTS(args);
-    fm_dispatch(b->device, fm_gpu_list(b), p[0]->m->kernels.vector, a, 19, (fm_groups){groups, 1, 1}, FM_THREADS);
+    fm_dispatch(b->device, fm_gpu_list(b), p[0]->m->kernels.vector, a, 19, (fm_groups){groups, 1, 1}, share.threads);
 }
 
 void fm_gpu_matvec(fm_backend *b, const fm_gpu_product *products, uint32_t count, fm_range x, fm_range second,

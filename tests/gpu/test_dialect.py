@@ -64,7 +64,7 @@ def test_address_spaces(tmp_path: Path) -> None:
 @needs_clang
 def test_a_wrong_address_space_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     source = translate.flatten(build.shader_folder())
-    fault = source.replace("threadgroup float *staged,", "device float *staged,", 1)
+    fault = source.replace("threadgroup float4 *staged,", "device float4 *staged,", 1)
     assert fault != source
     monkeypatch.setattr(translate, "flatten", lambda folder: fault)
     with pytest.raises(AssertionError, match="no matching function"):
