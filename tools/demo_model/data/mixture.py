@@ -21,7 +21,7 @@ from .schemas import never
 SHARES = {
     "about": 10,
     "smalltalk": 9,
-    "arithmetic": 9,
+    "arithmetic": 11,
     "dates": 5,
     "units": 6,
     "facts": 8,
