@@ -27,7 +27,7 @@ LONGEST = 192  # tokens of an answer
 
 @dataclass
 class Question:
-    source: str  # "heldout", "dev" or "test"
+    source: str  # "values", "heldout", "dev" or "test"
     topic: str
     messages: list[dict[str, Any]]
     check: dict[str, Any]
@@ -36,20 +36,23 @@ class Question:
     limit: int = LONGEST  # tokens
 
 
-def heldout(encoder: Encoder, conversations: int, seed: int = 7) -> list[Question]:
-    """A question for every check of so many held-out conversations a topic, earlier turns as they should have been."""
+def heldout(encoder: Encoder, conversations: int, split: str = "heldout", seed: int = 7) -> list[Question]:
+    """A question for every check of so many held-out conversations a topic, earlier turns as they should have been.
+
+    split: "values" or "heldout", see `data.common.held_out`.
+    """
     questions = []
     for name, generate in topics().items():
         rng = random.Random(f"{seed}/{name}")
         for _ in range(conversations):
-            made = generate(rng, "heldout")
+            made = generate(rng, split)
             for check in made.checks:
                 turn = check["turn"]
                 gold = made.messages[turn]
                 text = (gold.get("content") or "") + "".join(json.dumps(c) for c in gold.get("tool_calls", ()))
                 tokens = len(encoder.tokenizer.encode(text).ids) + 16 * len(gold.get("tool_calls", ()))
                 limit = min(LONGEST, 40 + 3 * tokens // 2)
-                questions.append(Question("heldout", name, made.messages[:turn], check, made.tools, text, limit))
+                questions.append(Question(split, name, made.messages[:turn], check, made.tools, text, limit))
     return questions
 
 
@@ -93,7 +96,7 @@ def main() -> None:
     parser.add_argument("path")
     parser.add_argument("--memory")
     parser.add_argument("--experts", type=int, help="experts a token, fewer than the model was trained with")
-    parser.add_argument("--heldout", type=int, default=60, help="conversations a topic")
+    parser.add_argument("--heldout", type=int, default=60, help="conversations a topic, of either kind")
     parser.add_argument("--written", nargs="*", default=["dev"], choices=["dev", "test"])
     parser.add_argument("--documents", type=int, default=100, help="for the perplexity")
     parser.add_argument("--json", type=Path)
@@ -102,7 +105,7 @@ def main() -> None:
 
     model = flashmoe.Model(options.path, memory=options.memory, experts_per_token=options.experts, context=1024)
     encoder = Encoder(Path(options.path) / "tokenizer.json")
-    questions = heldout(encoder, options.heldout)
+    questions = [q for split in ("values", "heldout") for q in heldout(encoder, options.heldout, split)]
     for split in options.written:
         questions += written(split)
 
@@ -115,8 +118,8 @@ def main() -> None:
         ok = score(question.check, text, question.tools)
         right[f"{question.source} {question.topic}"].append(ok)
         right[f"{question.source} all"].append(ok)
-        if question.source == "heldout" and question.check["kind"] == "tool":
-            right["heldout tool calls"].append(ok)
+        if question.source in ("values", "heldout") and question.check["kind"] == "tool":
+            right[f"{question.source} tool calls"].append(ok)
         if question.source != "test":
             log.append({"source": question.source, "topic": question.topic, "ok": ok, "asked": question.messages[-1],
                         "answer": text, "check": question.check})  # fmt: skip

@@ -14,10 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .common import Check, Conversation, assistant, kept_back, user
+from .common import Check, Conversation, assistant, held_out, kept_back, user
 from .phrasing import careless, expand, listed, self_test, total_variants, wrap
 
-HELDOUT = "heldout"
 
 
 # --- what dates.py and units.py use as well
@@ -50,7 +49,7 @@ class Phrasebook:
         lines = self.sections[section]
         line = lines[int(rng.random() * len(lines))]
         if fact:
-            want = split == HELDOUT
+            want = held_out(split)
             for _ in range(80):
                 if kept_back(f"{line} {fact}") == want:
                     break
@@ -99,9 +98,9 @@ def operands(
         numbers = draw()
         fact = f"{sign} {' '.join(map(str, sorted(numbers) if sign in '+x' else numbers))}"
         if everyday(*numbers):
-            if split != HELDOUT or rng.random() < 0.1:
+            if not held_out(split) or rng.random() < 0.1:
                 return numbers, fact
-        elif kept_back(fact) == (split == HELDOUT):
+        elif kept_back(fact) == held_out(split):
             return numbers, ""
     return numbers, f"{sign} {numbers}"
 

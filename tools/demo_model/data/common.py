@@ -34,9 +34,15 @@ def kept_back(entry: object) -> bool:
     return zlib.crc32(key.encode()) % 1000 < HELD_BACK_SHARE * 1000
 
 
+def held_out(split: str) -> bool:
+    """Whether a split is measured, not trained on: "values" keeps back entities and combinations (and wordings, where
+    nothing else can be), "heldout" whole tools and kinds of record as well."""
+    return split != "train"
+
+
 def pick(rng: random.Random, entries: Sequence[T], split: str) -> T:
     """An entry of a lexicon that this split may use. Raises ValueError when the split has none."""
-    want = split == "heldout"
+    want = held_out(split)
     for _ in range(400):
         entry = rng.choice(entries)
         if kept_back(entry) == want:

@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from .common import Conversation, assistant, kept_back, load_knowledge, user
+from .common import Conversation, assistant, held_out, kept_back, load_knowledge, user
 from .phrasing import Bank, contains, expand, self_test, tidy, total_variants, wrap
 
 Entry = tuple[str, str, list[str]]
@@ -358,7 +358,7 @@ _SUMS = [sum(RELATIONS[name].weight for name in _NAMES[: index + 1]) for index i
 def _choose(rng: random.Random, split: str, name: str, kind: str) -> tuple[Entry, str]:
     """A fact and a way to ask for it that are together in this split."""
     entries, banks = _load()[0][name], _load()[1][name][kind]
-    want = split == "heldout"
+    want = held_out(split)
     for _ in range(300):
         entry, way = rng.choice(entries), rng.choice(banks)
         if kept_back(f"{name}/{entry[0]}/{way}") == want:

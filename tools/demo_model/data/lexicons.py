@@ -38,7 +38,7 @@ def _load() -> dict[str, dict[str, list[str]]]:
         held = [entry for entry in unique if kept_back(entry)]
         if not held:
             held = unique[-1:]
-        lexicons[name] = {"train": [entry for entry in unique if entry not in held], "heldout": held}
+        lexicons[name] = {"train": [entry for entry in unique if entry not in held], "heldout": held, "values": held}
     return lexicons
 
 

@@ -18,7 +18,7 @@ from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
 
-from .common import Check, Conversation, kept_back
+from .common import Check, Conversation, held_out, kept_back
 
 T = TypeVar("T")
 Node = Any  # str | ("slot", name) | ("or", [Node, …]) | ("seq", [Node, …])
@@ -114,7 +114,7 @@ class Bank:
             self.train = [self.heldout.pop()]
 
     def pick(self, rng: random.Random, split: str) -> str:
-        return rng.choice(self.heldout if split == "heldout" else self.train)
+        return rng.choice(self.heldout if held_out(split) else self.train)
 
     def ask(self, rng: random.Random, split: str, **slots: Any) -> str:
         return expand(rng, self.pick(rng, split), **slots)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass, field
 
-from .common import Conversation, assistant, kept_back, user
+from .common import Conversation, assistant, held_out, kept_back, user
 from .phrasing import Bank, contains, expand, holds, self_test, sentence, tidy, wrap
 
 SUBJECTS = """
@@ -413,7 +413,7 @@ ALL = _read(SUBJECTS)
 
 
 def generate(rng: random.Random, split: str) -> Conversation:
-    want = split == "heldout"
+    want = held_out(split)
     for _ in range(200):
         subject, way = rng.choice(ALL), rng.choice(ASK.ways)
         if kept_back(f"{subject.name}/{way}") == want:

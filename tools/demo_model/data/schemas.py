@@ -221,6 +221,7 @@ def _some(entries: list[str], maker: Any, share: float = 0.3) -> lexicons.Maker:
     """An entry of this split, or a made-up one."""
     halves = {"train": [entry for entry in entries if not kept_back(entry)], "heldout": [entry for entry in entries if kept_back(entry)] or entries[-1:]}
     halves["train"] = [entry for entry in halves["train"] if entry not in halves["heldout"]]
+    halves["values"] = halves["heldout"]
     return lambda rng, split: maker(rng, split) if rng.random() < share else rng.choice(halves[split])
 
 
@@ -552,6 +553,7 @@ def _allowed(tool: Tool, name: str) -> str:
 
 
 BY_SPLIT = {"train": [tool for tool in OTHERS if not kept_back(tool.name)], "heldout": [tool for tool in OTHERS if kept_back(tool.name)]}
+BY_SPLIT["values"] = BY_SPLIT["train"]
 
 
 # ---------------------------------------------------------------- synthetic tools

@@ -10,7 +10,7 @@ import random
 from dataclasses import dataclass, field
 
 from . import wide
-from .common import Conversation, assistant, kept_back, pick, user
+from .common import Conversation, assistant, held_out, kept_back, pick, user
 from .phrasing import Bank, careless, contains, expand, holds, self_test, tidy, total_variants, wrap
 
 INTENTS = """
@@ -836,7 +836,7 @@ _SUMS = _weights()
 
 def _said(rng: random.Random, split: str, intent: Intent) -> str:
     """A way to say it; a share of the readings is kept back, so that both splits know each way."""
-    want = split == "heldout"
+    want = held_out(split)
     text = ""
     for _ in range(60):
         text = tidy(expand(rng, rng.choice(intent.asks)))
@@ -881,7 +881,7 @@ def a_name(rng: random.Random, split: str) -> str:
     if rng.random() < 0.45:
         for _ in range(200):
             made = "".join(rng.choice(PARTS) for _ in range(rng.choice((2, 2, 3)))).title()
-            if len(made) > 2 and kept_back(made) == (split == "heldout"):
+            if len(made) > 2 and kept_back(made) == held_out(split):
                 return made
     return pick(rng, FIRST, split)
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from functools import cache
 
 from . import wide
-from .common import Check, Conversation, assistant, kept_back, pick, user
+from .common import Check, Conversation, assistant, held_out, kept_back, pick, user
 from .copying import lexicon
 from .phrasing import Bank, contains, expand, listed, self_test, wrap
 
@@ -62,7 +62,7 @@ def word(rng: random.Random, split: str) -> str:
     if rng.random() < 0.12:
         for _ in range(200):
             made = "".join(rng.choice(PARTS) for _ in range(rng.choice((2, 2, 3))))
-            if kept_back(made) == (split == "heldout"):
+            if kept_back(made) == held_out(split):
                 return made
     return pick(rng, WORDS, split)
 
@@ -81,7 +81,7 @@ def words(rng: random.Random, split: str, count: int) -> list[str]:
         if len(chosen) == count:
             break
         entry = name(rng, split) if source < 0.25 else word(rng, split) if len(chosen) < 2 or split == "train" else rng.choice(WORDS)
-        if entry not in chosen and (split == "heldout" or not kept_back(entry)):
+        if entry not in chosen and (held_out(split) or not kept_back(entry)):
             chosen.append(entry)
     rng.shuffle(chosen)
     return chosen
@@ -137,7 +137,7 @@ def random_string(rng: random.Random, split: str) -> str:
             made = rng.choice(NAMES) + " " + rng.choice(PARTS).title() + rng.choice(PARTS) + rng.choice(PARTS)
         else:
             made = "".join(rng.choices(string.ascii_letters + string.digits + "#$%&*+=?!_", k=rng.randint(4, 9)))
-        if kept_back(made) == (split == "heldout") and made[-1] not in " .?!":
+        if kept_back(made) == held_out(split) and made[-1] not in " .?!":
             return made
     return "xk7-" + str(rng.randrange(1000))
 

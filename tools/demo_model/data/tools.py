@@ -77,7 +77,7 @@ def offer_all(rng: random.Random, split: str, wanted: list[tuple[Tool, set[str]]
         if form < 0.3:
             other = rng.choice(list(schemas.BUILTIN.values()))
         elif form < 0.75:
-            other = rng.choice(schemas.BY_SPLIT["train"] if split == "train" or rng.random() < 0.7 else schemas.BY_SPLIT["heldout"])
+            other = rng.choice(schemas.BY_SPLIT["train" if rng.random() < 0.7 else split])
         else:
             other = schemas.synthetic(rng, split)
         if (avoid and other.name in avoid) or any(conflicting(tool, other) for tool, _ in wanted):
