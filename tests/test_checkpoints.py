@@ -503,7 +503,7 @@ def test_shards_and_index_must_agree(copy: Callable[[str], Path]) -> None:
     path.unlink()
     assert len(open_checkpoint(folder).files) == len(shards)  # the names tell that all are there
     (folder / shards[1]).rename(folder / "away")
-    refused(folder, shards[1], "no such file")
+    refused(folder, shards[1], "no such file", "start it again")
     (folder / "away").rename(folder / shards[1])
     shutil.copy(folder / shards[1], folder / "zzz.safetensors")
     refused(folder, "zzz.safetensors", "is also in", shards[1])
@@ -511,11 +511,13 @@ def test_shards_and_index_must_agree(copy: Callable[[str], Path]) -> None:
 
 def test_not_a_checkpoint(tmp_path: Path) -> None:
     refused(tmp_path / "nowhere", "no such folder")
-    refused(tmp_path, "config.json")
+    refused(tmp_path, "no config.json;", "give the folder of")
     (tmp_path / "model.gguf").write_bytes(b"GGUF")
     refused(tmp_path / "model.gguf", "GGUF")
+    refused(tmp_path, "no config.json, and model.gguf is in GGUF's format", "give the folder of")
     shutil.copy(fixture(HF).folder / "config.json", tmp_path)
-    refused(tmp_path, "no safetensors files")
+    (tmp_path / "model.gguf").rename(tmp_path / "pytorch_model-00001-of-00002.bin")
+    refused(tmp_path, "no safetensors files, and pytorch_model-00001-of-00002.bin is in PyTorch's format")
     os.mkfifo(tmp_path / "model.safetensors")
     refused(tmp_path, "not a regular file")
 

@@ -180,6 +180,12 @@ def run(endpoint: str, home: Path, model: str, call: str = "resolve", **environm
     return first, last
 
 
+@pytest.mark.parametrize("of", [flashmoe.open_spec, resolve])
+def test_an_empty_name_is_no_model(of: Any) -> None:
+    with pytest.raises(flashmoe.UsageError, match="empty"):
+        of("")
+
+
 def test_folder_and_demo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert resolve(str(tmp_path)) == tmp_path
     monkeypatch.setenv("HOME", str(tmp_path))

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from .checkpoints.safetensors import INDEX_NAME, read_json, shard_names
-from .errors import CheckpointError
+from .errors import CheckpointError, UsageError
 
 # What a model needs to run; nothing from subfolders.
 PATTERNS = ["*.safetensors", "*.json", "*.jinja"]
@@ -44,6 +44,8 @@ def resolve(model: str, progress: Progress | None = None) -> Path:
                 "this build of flashmoe has no demo model; give a checkpoint folder or a hub id"
             )
         return folder
+    if not model:
+        raise UsageError('the model is an empty text; give a checkpoint folder, a hub id or "demo"')
     path = Path(model).expanduser()
     if path.exists():
         return path

@@ -42,7 +42,7 @@ def open_spec(model: str | Path) -> ModelSpec:
     from .checkpoints import open_checkpoint
 
     path = Path(model)
-    if str(model) == "demo" or not path.is_dir():  # a folder of that name is ./demo
+    if model in ("", "demo") or not path.is_dir():  # a folder of that name is ./demo
         from .hub import resolve
 
         path = resolve(str(model))

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .checkpoints import open_checkpoint
+from .checkpoints import checkpoint_folder, open_checkpoint
 from .checkpoints.safetensors import Entry, parse_json, read_header
 from .convert import MANIFEST_NAME
 from .errors import Cancelled, CheckpointError
@@ -82,9 +82,7 @@ def verify(path: str | Path, progress: Progress | None = None) -> Report:
     progress: called with (bytes read, bytes in all, tensor); true cancels. Problems are listed in the report
     and never raised; CheckpointError is for a folder that is not there, Cancelled for a cancelled call.
     """
-    folder = Path(os.path.abspath(Path(path).expanduser()))
-    if not folder.is_dir():
-        raise CheckpointError(f"{folder}: no such folder")
+    folder = checkpoint_folder(path)
     report = Report(folder)
     known = _known_checksums(folder, report)
     try:

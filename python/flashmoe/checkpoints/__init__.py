@@ -7,6 +7,6 @@
 tokens. Only headers and small JSON files are read, so that opening takes a fraction of a second at any size.
 """
 
-from .reader import open_checkpoint
+from .reader import checkpoint_folder, open_checkpoint
 
-__all__ = ["open_checkpoint"]
+__all__ = ["checkpoint_folder", "open_checkpoint"]

@@ -84,7 +84,10 @@ def read_raw_config(folder: Path) -> RawConfig:
     for field, kind in kinds:
         if kind not in SUPPORTED_MODEL_TYPES:
             found = "is missing" if kind is None else f"{_short(kind)} is not supported"
-            raise CheckpointError(f"{path}: {field}: {found}; supported: {', '.join(SUPPORTED_MODEL_TYPES)}")
+            raise CheckpointError(
+                f"{path}: {field}: {found}; supported: {', '.join(SUPPORTED_MODEL_TYPES)} (the Mixture-of-Experts "
+                "models of the Qwen3.5 family)"
+            )
     return raw
 
 

@@ -10,7 +10,18 @@ from ..spec import ModelSpec, Tensor, layer_roles
 from . import assets, huggingface, mlx
 from .config import RawConfig, read_config, read_raw_config
 from .names import GLOBAL_NAMES, LAYER_NAMES, TextTensors
-from .safetensors import Entry, Folder, open_folder
+from .safetensors import WANTED, Entry, Folder, open_folder, other_weights
+
+
+def checkpoint_folder(path: str | Path) -> Path:
+    """The absolute path of a checkpoint's folder. CheckpointError when there is none, or it is a file."""
+    folder = Path(os.path.abspath(Path(path).expanduser()))
+    if not folder.exists():
+        raise CheckpointError(f"{folder}: no such folder")
+    if not folder.is_dir():
+        hint = "; GGUF files are not supported" if folder.suffix == ".gguf" else ""
+        raise CheckpointError(f"{folder}: give the checkpoint's folder, not a file in it{hint}")
+    return folder
 
 
 def open_checkpoint(path: str | Path) -> ModelSpec:
@@ -19,12 +30,9 @@ def open_checkpoint(path: str | Path) -> ModelSpec:
     Every tensor is accounted for: its dtype, shape and place in its file agree with config.json and with each
     other. Raises CheckpointError, which names file, tensor and field, otherwise.
     """
-    folder = Path(os.path.abspath(Path(path).expanduser()))
-    if not folder.is_dir():
-        if not folder.exists():
-            raise CheckpointError(f"{folder}: no such folder")
-        hint = "; GGUF files are not supported" if folder.suffix == ".gguf" else ""
-        raise CheckpointError(f"{folder}: give the checkpoint's folder, not a file in it{hint}")
+    folder = checkpoint_folder(path)
+    if not os.path.lexists(folder / "config.json"):
+        raise CheckpointError(f"{folder}: no config.json{other_weights(folder)}; {WANTED}")
     raw = read_raw_config(folder)
     store = open_folder(folder)
     text = TextTensors(store)

@@ -32,6 +32,7 @@ DTYPE_BYTES = {
 
 MAX_HEADER_BYTES = 100_000_000  # the same bound as the reference implementation
 INDEX_NAME = "model.safetensors.index.json"
+WANTED = "give the folder of a Hugging Face or MLX checkpoint, which has config.json and safetensors files"
 _MAX_JSON_BYTES = 512 << 20
 _SHARD_NAME = re.compile(r"(.*)-(\d{5})-of-(\d{5})\.safetensors")
 
@@ -245,6 +246,16 @@ def _entry(path: Path, name: str, value: Any, file: int, base: int) -> Entry:
     return Entry(dtype, tuple(shape), file, base + begin, length)
 
 
+def other_weights(folder: Path) -> str:
+    """For messages: weights in the folder that are of a kind that we do not read; "" when there are none."""
+    kinds = {".gguf": "GGUF", ".bin": "PyTorch", ".pt": "PyTorch", ".pth": "PyTorch", ".onnx": "ONNX"}
+    for name in sorted(os.listdir(folder)):
+        kind = kinds.get(os.path.splitext(name)[1])
+        if kind is not None:
+            return f", and {name} is in {kind}'s format, which flashmoe does not read"
+    return ""
+
+
 def open_folder(folder: Path) -> Folder:
     """All tensors of a checkpoint folder: the shards that model.safetensors.index.json names, or else every
     *.safetensors. CheckpointError when the index and the shards disagree, a shard is missing, or two files
@@ -262,7 +273,10 @@ def open_folder(folder: Path) -> Folder:
         names = sorted(set(index.values()))
         for name in names:
             if name not in present:
-                raise CheckpointError(f"{folder / name}: no such file, but {index_path} names it")
+                raise CheckpointError(
+                    f"{folder / name}: no such file, but {index_path} names it; the download is not complete, so "
+                    "start it again"
+                )
         ignored = [name for name in present if name not in set(names)]
         if ignored:
             notes.append(
@@ -272,12 +286,13 @@ def open_folder(folder: Path) -> Folder:
         names = present
         if not names:
             raise CheckpointError(
-                f"{folder}: no safetensors files; give a Hugging Face or MLX checkpoint folder"
+                f"{folder}: no safetensors files{other_weights(folder)}; {WANTED}"
             )
         for name in shard_names(names):
             if name not in present:
                 raise CheckpointError(
-                    f"{folder / name}: no such file, but other shards say by their names that it exists"
+                    f"{folder / name}: no such file, but other shards say by their names that it exists; the "
+                    "download is not complete, so start it again"
                 )
 
     files = tuple(folder / name for name in names)

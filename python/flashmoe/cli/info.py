@@ -17,7 +17,7 @@ def main(options: argparse.Namespace) -> int:
     rates = options.hit_rate or HIT_RATES
     if any(not 0 <= rate <= 100 for rate in rates):
         raise UsageError("--hit-rate should be between 0 and 100 percent")
-    spec = open_spec(options.target or options.model)
+    spec = open_spec(options.model if options.target is None else options.target)
     plan: MemoryPlan | None = None
     refused: MemoryBudgetError | None = None
     try:

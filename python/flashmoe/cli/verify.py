@@ -15,7 +15,7 @@ DAMAGED = 3
 
 
 def main(options: argparse.Namespace) -> int:
-    folder = resolve(options.target or options.model)
+    folder = resolve(options.model if options.target is None else options.target)
     with bar("checking") as progress:
         report = verify(folder, progress)
     if options.json:
