@@ -141,7 +141,14 @@ static fm_status run_request(fm_experts *src, uint32_t layer, const int32_t *ids
 }
 
 static void test_bytes(const fm_file *file, uint32_t slots, bool direct) {
-    fm_experts_options o = {file, tables, LAYERS, EXPERTS, 8, slots, 3, direct};
+    fm_experts_options o = {.files = file,
+                            .tables = tables,
+                            .layers = LAYERS,
+                            .experts = EXPERTS,
+                            .experts_per_token = 8,
+                            .slots = slots,
+                            .threads = 3,
+                            .direct = direct};
     fm_experts *src;
     fm_error err = {0};
     if (fm_experts_new(&src, &o, &err) != FM_OK) {
@@ -169,7 +176,14 @@ static void test_bytes(const fm_file *file, uint32_t slots, bool direct) {
 
 /* Each expert of a sweep is read at most once, whatever the cache holds. */
 static void test_reads_once(const fm_file *file, uint32_t slots) {
-    fm_experts_options o = {file, tables, LAYERS, EXPERTS, 8, slots, 3, false};
+    fm_experts_options o = {.files = file,
+                            .tables = tables,
+                            .layers = LAYERS,
+                            .experts = EXPERTS,
+                            .experts_per_token = 8,
+                            .slots = slots,
+                            .threads = 3,
+                            .direct = false};
     fm_experts *src;
     fm_error err = {0};
     if (fm_experts_new(&src, &o, &err) != FM_OK)
@@ -199,7 +213,14 @@ static void test_reads_once(const fm_file *file, uint32_t slots) {
  * needs: the two stay, also while a long block sweeps through all experts. */
 static void test_the_frequent_stay(const fm_file *file) {
     enum { SLOTS = 18, K = 8, TOKENS = 60 };
-    fm_experts_options o = {file, tables, LAYERS, EXPERTS, K, SLOTS, 3, false};
+    fm_experts_options o = {.files = file,
+                            .tables = tables,
+                            .layers = LAYERS,
+                            .experts = EXPERTS,
+                            .experts_per_token = K,
+                            .slots = SLOTS,
+                            .threads = 3,
+                            .direct = false};
     fm_experts *src;
     fm_error err = {0};
     if (fm_experts_new(&src, &o, &err) != FM_OK)
@@ -231,7 +252,14 @@ static void test_the_frequent_stay(const fm_file *file) {
 
 /* Errors belong to the request that met them; afterwards everything works. */
 static void test_faults(const fm_file *file, bool direct) {
-    fm_experts_options o = {file, tables, LAYERS, EXPERTS, 8, 10, 4, direct};
+    fm_experts_options o = {.files = file,
+                            .tables = tables,
+                            .layers = LAYERS,
+                            .experts = EXPERTS,
+                            .experts_per_token = 8,
+                            .slots = 10,
+                            .threads = 4,
+                            .direct = direct};
     fm_experts *src;
     fm_error err = {0};
     if (fm_experts_new(&src, &o, &err) != FM_OK)
