@@ -92,14 +92,19 @@ inline void use(thread fetched &f, uint many, thread float4 *x, thread float *su
         }
 }
 
+/* Whether weights are fetched one pack ahead. Wider codes would take too many registers. */
+inline bool ahead() {
+    return FORMAT <= 4;
+}
+
 /* Rows [first, first + many) of one matrix times x, in every lane of those that share a row; the whole threadgroup
- * comes here together. Weights are fetched one pack ahead: the first before x is staged. */
+ * comes here together. What is fetched ahead is fetched before x is staged too. */
 inline void rows_times_x(weights m, uint first, uint many, device const float *x, device const float *second, uint how,
                          float eps, uint lane, uint lanes, threadgroup float4 *staged, threadgroup float *partial,
                          uint simd, uint simds, uint simd_lane, thread float *sums) {
     uint packs = (m.cols + 31) / 32, pack = lane;
     fetched f;
-    if (is_affine() && pack < packs)
+    if (is_affine() && ahead() && pack < packs)
         fetch(m, first, many, pack, f);
     float squares = 0;
     UNROLL
@@ -118,8 +123,10 @@ inline void rows_times_x(weights m, uint first, uint many, device const float *x
             for (uint j = 0; j < 8; j++)
                 part[j] = staged[staged_at(at, j)];
             if (is_affine()) {
+                if (!ahead())
+                    fetch(m, first, many, pack, f);
                 fetched now = f;
-                if (pack + lanes < packs)
+                if (ahead() && pack + lanes < packs)
                     fetch(m, first, many, pack + lanes, f);
                 use(now, many, part, sums);
             } else {

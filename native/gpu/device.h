@@ -18,9 +18,9 @@
  * Order. Dispatches between two barriers of a list are unordered and may overlap: none may write what another of them
  * reads or writes. A barrier orders all memory of what came before it against all that comes after. Lists run in the
  * order of their commits, each wholly after the one before. Committing returns at once; the memory of small constants
- * is copied while encoding. What the host writes before commit is seen by the list; what the list wrote is seen by the
- * host after fm_wait. fm_upload, fm_download and fm_copy run at the call: the caller waits for lists that use the range
- * first.
+ * is copied while encoding. What the host writes before a dispatch is encoded is seen by it; what a list wrote is seen
+ * by the host after fm_wait. fm_upload, fm_download and fm_copy run at the call: the caller waits for lists that use
+ * the range first.
  *
  *     Metal: one MTLCommandQueue; a list is a command buffer with one compute encoder of MTLDispatchTypeConcurrent, a
  *         barrier is memoryBarrierWithScope:MTLBarrierScopeBuffers; buffers are hazard-tracked, which orders lists.

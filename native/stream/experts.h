@@ -33,12 +33,12 @@ typedef struct fm_experts_options {
     uint32_t layers, experts, experts_per_token;
     uint32_t slots;   /* the most there will be */
     uint32_t threads; /* of reading */
+    bool direct;
     /* NULL: the source has its own memory. Else of slots * slot bytes, on a page, for as long as the source lives. */
     uint8_t *memory;
     /* NULL: `memory` is written directly. Else every part is read elsewhere and given to this; see fm_slots. */
     fm_status (*store)(void *context, uint8_t *dst, const uint8_t *src, size_t bytes, fm_error *err);
     void *store_context;
-    bool direct;
 } fm_experts_options;
 
 typedef struct fm_experts_stats {
