@@ -159,6 +159,17 @@ def test_run_json(fake: Callable[..., FakeModel], capsys: pytest.CaptureFixture[
     assert err == ""
 
 
+def test_run_json_lines(fake: Callable[..., FakeModel], capsys: pytest.CaptureFixture[str]) -> None:
+    fake("<think>\nhm\n</think>\n\nthank you")
+    assert main(["run", "--json-lines", "--thinking", "Hello"]) == 0
+    out, err = capsys.readouterr()
+    events = [json.loads(line) for line in out.splitlines()]
+    assert "".join(event["text"] for event in events if event["type"] == "text") == "thank you"
+    assert "".join(event["text"] for event in events if event["type"] == "reasoning") == "hm"
+    assert (events[-1]["type"], events[-1]["reason"]) == ("finish", "stop")
+    assert err == ""
+
+
 def test_run_reads_stdin(
     fake: Callable[..., FakeModel], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -157,6 +157,9 @@ def _parser() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParse
         "--quiet", "-q", action="store_true", help="leave out the line of figures after the answer"
     )
     _add_json(output, "print one JSON object: text, reasoning, finish_reason, usage")
+    output.add_argument(
+        "--json-lines", action="store_true", help="print a JSON object for each event while the answer comes"
+    )
 
     serve = command(
         "serve",

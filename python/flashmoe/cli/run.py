@@ -38,12 +38,15 @@ def main(options: argparse.Namespace) -> int:
 
         system = [{"role": "system", "content": options.system}] if options.system else []
         messages = [*system, {"role": "user", "content": prompt}]
-        answer = chat(model, messages, thinking=options.thinking, **asked)
+        answer = chat(
+            model, messages, thinking=options.thinking, reasoning_budget=options.reasoning_budget, **asked
+        )
         events, generation = answer, answer.generation
     try:
-        result = _show(events, reading, quiet=options.json)
+        shown = _lines(events) if options.json_lines else events
+        result = _show(shown, reading, quiet=options.json or options.json_lines)
     except KeyboardInterrupt:
-        if not options.json:
+        if not (options.json or options.json_lines):
             print(flush=True)
         raise
     finally:
@@ -56,7 +59,7 @@ def main(options: argparse.Namespace) -> int:
             "seed": generation.sampler.seed,
             **result,
         }, ensure_ascii=False))  # fmt: skip
-    elif not options.quiet:
+    elif not options.quiet and not options.json_lines:
         if result["finish_reason"] == "length":
             full = options.max_tokens is None or generation.usage.completion_tokens < options.max_tokens
             note("The answer ends here because " + ("the context is full." if full else "of --max-tokens."))
@@ -80,6 +83,23 @@ def _raw(generation: Generation) -> Iterator[Event]:
         if token.text:
             yield TextEvent(token.text)
     yield FinishEvent(generation.finish_reason or "cancelled", generation.usage)
+
+
+def _lines(events: Iterator[Event]) -> Iterator[Event]:
+    """Passes events on, each printed as a line of JSON."""
+    from ..chat import FinishEvent, ReasoningEvent, TextEvent
+
+    for event in events:
+        if isinstance(event, TextEvent):
+            line: dict[str, Any] = {"type": "text", "text": event.text}
+        elif isinstance(event, ReasoningEvent):
+            line = {"type": "reasoning", "text": event.text}
+        elif isinstance(event, FinishEvent):
+            line = {"type": "finish", "reason": event.reason, "usage": event.usage.as_dict()}
+        else:
+            line = {"type": "tool_call", "id": event.id, "name": event.name, "arguments": event.arguments}
+        print(json.dumps(line, ensure_ascii=False), flush=True)
+        yield event
 
 
 def _show(events: Iterator[Event], reading: Progress, quiet: bool) -> dict[str, Any]:
