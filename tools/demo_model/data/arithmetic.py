@@ -17,8 +17,6 @@ from typing import Any
 from .common import Check, Conversation, assistant, held_out, kept_back, user
 from .phrasing import careless, expand, listed, self_test, total_variants, wrap
 
-
-
 # --- what dates.py and units.py use as well
 
 
