@@ -45,7 +45,7 @@ def ask(url: str, question: str, tokens: int, ends: list[int]) -> tuple[str, flo
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--model", default="demo")
-    parser.add_argument("--memory", default="64MiB")
+    parser.add_argument("--memory", default="128MiB")
     parser.add_argument("--clients", type=int, nargs="+", default=[1, 2, 4, 8])
     parser.add_argument("--tokens", type=int, default=100)
     parser.add_argument("--rounds", type=int, default=3)
@@ -59,11 +59,14 @@ def main() -> None:
     ends = sorted(Tokenizer.from_spec(spec).eos_ids)
     command = [sys.executable, "-m", "flashmoe", "serve", "--port", "0", "--model", options.model,
                "--memory", options.memory, "--parallel", str(max(options.clients)),
-               "--prefix-memory", "0"]  # fmt: skip
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+               "--prefix-memory", "1"]  # fmt: skip
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     try:
-        url = process.stdout.readline().split()[-1]
+        line = process.stdout.readline()
+        if not line:
+            sys.exit("the server did not start; its reason is above")
+        url = line.split()[-1]
         alone = {question: ask(url, question, options.tokens, ends)[0] for question in QUESTIONS}
         print(f"{options.model}, {options.memory}, {options.tokens} tokens an answer")
         print("clients  tokens/s in total  each  first token, median  same answers")
