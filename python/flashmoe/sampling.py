@@ -65,10 +65,9 @@ class Sampling:
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
                 raise UsageError(f"{name} should be {wanted}, not {value!r}")
-        if self.top_p == 0 or self.repetition_penalty == 0:
-            name = "top_p" if self.top_p == 0 else "repetition_penalty"
+        if self.top_p == 0:
             raise UsageError(
-                f"{name} should be more than 0; temperature=0 is what always takes the likeliest token"
+                "top_p should be more than 0; temperature=0 is what always takes the likeliest token"
             )
         if not isinstance(self.top_k, int):
             raise UsageError(f"top_k should be a whole number, 0 for no limit, not {self.top_k!r}")
@@ -106,7 +105,7 @@ _RANGES = (
     ("top_k", 0, math.inf, "a whole number, 0 for no limit"),
     ("top_p", 0, 1, "more than 0 and at most 1"),
     ("min_p", 0, 1, "between 0 and 1"),
-    ("repetition_penalty", 0, 100, "more than 0 and at most 100"),
+    ("repetition_penalty", 0.01, 100, "between 0.01 and 100"),
     ("presence_penalty", -100, 100, "between -100 and 100"),
     ("frequency_penalty", -100, 100, "between -100 and 100"),
 )
