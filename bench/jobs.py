@@ -90,12 +90,7 @@ def decoded(seconds: Sequence[float], stats: Result | None) -> Result:
             "reading": stats["seconds_reading"] / len(seconds),
             "waiting": stats["seconds_waiting"] / len(seconds),
         }
-        kinds = {name: value / len(seconds) for name, value in stats.items() if name in KINDS}
-        found |= kinds
     return found
-
-
-KINDS = ("seconds_mixer", "seconds_router", "seconds_head")
 
 
 def bound(plan: Result, rate: Result, bytes_read: float) -> Result:

@@ -51,31 +51,25 @@ def token_time(results: Results, axes: Any) -> bool:
     """Where a token's time goes, by memory limit."""
     columns: list[tuple[str, dict[str, Any]]] = []
     for text, data in report.budgets(results):
-        rounds = data["engines"].get("flashmoe", {}).get("rounds")
-        if rounds:
-            columns.append((text, {key: statistics.median(r[key] for r in rounds) for key in rounds[0]}))
+        run = data["engines"].get("flashmoe", {})
+        if run.get("rounds"):
+            columns.append((text, {key: statistics.median(r[key] for r in run["rounds"]) for key in run["rounds"][0]}))
+            columns[-1][1]["disk"] = run["bound"]["disk_seconds"]
     runs = [
         run["flashmoe"]["decode"] for run in report.series(results, "resident") if "decode" in run.get("flashmoe", {})
     ]
     if runs:
-        columns.append(("all", {key: statistics.median(r[key] for r in runs) for key in runs[0]}))
+        columns.append(("all", {key: statistics.median(r[key] for r in runs) for key in runs[0]} | {"disk": 0.0}))
     if not columns:
         return False
-    kinds = [("waiting", "waiting for reads", "#bbbbbb"), ("seconds_mixer", "attention and DeltaNet", "#1b6ca8"),
-             ("experts", "experts", "#0b6e4f"), ("seconds_router", "router and shared expert", "#7fb069"),
-             ("seconds_head", "head", "#e09f3e")]  # fmt: skip
-    bottom = [0.0] * len(columns)
-    for key, label, colour in kinds:
-        heights = []
-        for _, c in columns:
-            known = sum(c.get(name, 0.0) for name in ("waiting", "seconds_mixer", "seconds_router", "seconds_head"))
-            heights.append(1e3 * (max(0.0, c["mean_seconds"] - known) if key == "experts" else c.get(key, 0.0)))
-        axes.bar([name for name, _ in columns], heights, bottom=bottom, label=label, color=colour)
-        bottom = [b + h for b, h in zip(bottom, heights, strict=True)]
+    names = [name for name, _ in columns]
+    waiting = [1e3 * c["waiting"] for _, c in columns]
+    computing = [1e3 * (c["mean_seconds"] - c["waiting"]) for _, c in columns]
+    axes.bar(names, computing, label="arithmetic", color="#0b6e4f")
+    axes.bar(names, waiting, bottom=computing, label="waiting for reads", color="#bbbbbb")
     for i, (_, c) in enumerate(columns):
-        axes.plot(
-            [i - 0.4, i + 0.4], [1e3 * c["reading"]] * 2, color="black", lw=2, label="disk busy" if i == 0 else None
-        )
+        label = "least time of the reads" if i == 0 else None
+        axes.plot([i - 0.4, i + 0.4], [1e3 * c["disk"]] * 2, color="black", lw=2, label=label)
     axes.set(xlabel="memory limit", ylabel="milliseconds per decoded token")
     axes.legend()
     return True
