@@ -4,10 +4,13 @@
 
 #include <string.h>
 
-extern const fm_device_ops fm_soft_device, fm_cuda_device;
+extern const fm_device_ops fm_metal_device, fm_cuda_device, fm_soft_device;
 
 const fm_device_ops *const *fm_devices(void) {
     static const fm_device_ops *const devices[] = {
+#if defined(__APPLE__) || defined(FM_SOFT_METAL)
+        &fm_metal_device,
+#endif
 #if defined(__linux__)
         &fm_cuda_device,
 #endif

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from .sampling import Sampling
     from .text.tokenizer import Tokenizer
 
-BACKENDS = ("auto", "cpu", "cuda", "soft")
+BACKENDS = ("auto", "cpu", "metal", "cuda", "soft")
 READERS = ("auto", "direct", "buffered")
 _SAMPLES, _SAMPLE = 64, 4096  # pieces of a file, and bytes of a piece, that the fingerprint looks at
 
@@ -111,7 +111,8 @@ class Model:
             print(token.text, end="")
 
     path: a checkpoint folder (Hugging Face or MLX safetensors, as downloaded), a hub id, or "demo".
-    backend: "auto", "cpu", "cuda", or "soft": the GPU backend with its shaders run on the CPU, slowly (docs/gpu.md).
+    backend: "auto", "cpu", "metal", "cuda", or "soft": the GPU backend with its shaders run on the CPU, slowly
+        (docs/gpu.md).
     memory: ceiling of all model memory, as "8GiB" or bytes; by default a safe share of what is free.
     experts_per_token: fewer (or more) than the checkpoint asks for; the default is exact.
     threads: of computing; by default one for each core that the process may use.

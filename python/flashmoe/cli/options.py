@@ -300,7 +300,7 @@ def _add_model(parser: argparse.ArgumentParser, model: bool = True) -> None:
     group.add_argument(
         "--threads", type=int, metavar="N", help="compute threads (default: one for each core)"
     )
-    group.add_argument("--backend", default="auto", metavar="NAME", help="auto (the default), cpu, cuda or soft")
+    group.add_argument("--backend", default="auto", metavar="NAME", help="auto (the default), cpu, metal, cuda or soft")
     group.add_argument(
         "--reader",
         default="auto",

@@ -15,4 +15,6 @@ def prepare(backend: str) -> Path:
         return build.soft_library()
     if backend == "cuda":
         return build.cuda_folder()
+    if backend == "metal":
+        return build.metal_source()
     raise UsageError(f"backend {backend!r} does not exist in this version")

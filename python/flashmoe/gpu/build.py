@@ -57,6 +57,18 @@ def soft_program(source: str, flags: Sequence[str]) -> Path:
     return compile_cached(translate.to_soft(source), ["-O1", "-g", "-DSOFT_MAIN", *flags], "")
 
 
+def metal_source() -> Path:
+    """The shaders as one file of Metal, which the system compiles; its archive of pipelines lies beside it."""
+    source = translate.flatten(shader_folder(), lines=False)
+    target = cache_folder() / f"shaders-{hashlib.sha256(source.encode()).hexdigest()[:24]}.metal"
+    if not target.exists():
+        with tempfile.TemporaryDirectory(dir=target.parent) as work:
+            made = Path(work) / "made"
+            made.write_text(source)
+            os.replace(made, target)
+    return target
+
+
 # What the CUDA device asks for: (FORMAT, SCALE, ALIGNED) of every kernel that reads weights. Affine weights are always
 # aligned there; rows of floats are if they are multiples of 16 bytes.
 _FLOATS = (15, 16, 32)
