@@ -11,59 +11,30 @@ import random
 import re
 import string
 from functools import cache
+from pathlib import Path
 
 from . import wide
 from .common import KNOWLEDGE, Conversation, assistant, call, user
 
-HERE = KNOWLEDGE.parent / "data"
-KEYS = [
-    "name",
-    "city",
-    "code",
-    "id",
-    "file",
-    "path",
-    "email",
-    "title",
-    "note",
-    "color",
-    "size",
-    "price",
-    "count",
-    "date",
-    "time",
-    "user",
-    "owner",
-    "item",
-    "key",
-    "value",
-    "label",
-    "status",
-    "place",
-    "room",
-    "phone",
-    "url",
-    "message",
-    "subject",
-    "tag",
-    "query",
-    "team",
-    "level",
-    "version",
-    "mode",
-    "target",
-    "source",
-    "author",
-    "product",
-]
+HERE = Path(__file__).parent
+# Where the words of `lexicon` come from. Another file here would change what every seed gives.
+WORD_FILES = [
+    *(HERE / name for name in (
+        "about_phrasing.json", "arithmetic/phrases.txt", "dates/phrases.txt", "extract.txt", "facts_phrasing.json", "lexicons.txt",
+        "schemas.txt", "synonyms.txt", "tools.txt", "units/phrases.txt")),
+    KNOWLEDGE / "about.json", KNOWLEDGE / "facts.json",
+]  # fmt: skip
+KEYS = """
+name city code id file path email title note color size price count date time user owner item key value label status
+place room phone url message subject tag query team level version mode target source author product
+""".split()
 
 
 @cache
 def lexicon() -> list[str]:
     """Lower-case words of all knowledge and lexicons, 3 to 11 letters."""
-    files = [*sorted(HERE.glob("*.txt")), *sorted(HERE.glob("*.json")), *sorted(KNOWLEDGE.glob("*.json"))]
     found: set[str] = set()
-    for file in files:
+    for file in WORD_FILES:
         found.update(re.findall(r"(?<![a-z])[a-z]{3,11}(?![a-z])", file.read_text().lower()))
     return sorted(found)
 
