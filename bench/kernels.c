@@ -4,11 +4,12 @@
  *     ./a.out [--json] [--tokens N] [--bits N] [table [pool MiB]]
  *
  * Matrices of one format and shape fill a pool that no cache holds, and are multiplied one after the other, each thread
- * taking its share of the rows. Rates count weights, scales and biases. Every figure is the best of a few rounds, and a
- * round reads the pool plainly first, so that a column of ratios is left when the machine is busy with other things.
- * --json prints an array of objects with kernel, bits, rows, cols, tokens, threads, gbps (of weight bytes), share (of
- * reading plainly, null but for one token) and gmacs (billions of weights times tokens in a second); 0 tokens are the
- * plain reading. --tokens and --bits leave the others out. */
+ * taking its share of the rows. Rates count weights, scales and biases. A round reads the pool plainly with the same
+ * threads and then multiplies, so that shares are left when the machine is busy with other things.
+ * --json prints an array of objects with kernel, bits, rows, cols, tokens, threads, gbps (of weight bytes, the median
+ * of the rounds), share (of the plain reading of the same round, the median; null but for one token), best_gbps,
+ * best_share (the best rates of either) and gmacs (billions of weights times tokens in a second, the median); 0 tokens
+ * are the plain reading. --tokens and --bits leave the others out. */
 #define _GNU_SOURCE
 #include "../native/cpu/kernels.h"
 
@@ -18,7 +19,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { ROUNDS = 5, MOST_THREADS = 64 };
+enum { ROUNDS = 7, MOST_THREADS = 64 };
 
 /* Seconds that this thread ran. Other programs slow it through memory, but do not stop its clock. */
 static double now(void) {
@@ -146,28 +147,62 @@ typedef struct {
     bool json, begun;
 } bench;
 
-static void report(bench *b, const fm_format *f, uint32_t tokens, uint32_t threads, double gbps, double share,
-                   double gmacs) {
-    char text[16] = "null";
-    if (share > 0)
-        snprintf(text, sizeof text, "%.3f", share);
+/* Of the rounds of a measurement; shares are 0 where nothing was read plainly. */
+typedef struct {
+    double gbps, share, best_gbps, best_share;
+} rates;
+
+static void report(bench *b, const fm_format *f, uint32_t tokens, uint32_t threads, rates r, double gmacs) {
+    char share[48] = "\"share\": null, \"best_share\": null";
+    if (r.share > 0)
+        snprintf(share, sizeof share, "\"share\": %.3f, \"best_share\": %.3f", r.share, r.best_share);
     int bits = f->dtype == FM_AFFINE ? f->bits : f->dtype == FM_F32 ? 32 : 16;
-    if (b->json)
+    if (b->json) {
         printf(
             "%s\n  {\"kernel\": \"%s\", \"format\": \"%s\", \"bits\": %d, \"rows\": %u, \"cols\": %u, \"tokens\": %u, "
-            "\"threads\": %u, \"gbps\": %.2f, \"share\": %s, \"gmacs\": %.1f}",
+            "\"threads\": %u, \"gbps\": %.2f, \"best_gbps\": %.2f, %s, \"gmacs\": %.1f}",
             b->begun ? "," : "[", b->kernels->name, tokens ? name_of(f) : "read", bits, f->rows, f->cols, tokens,
-            threads, gbps, text, gmacs);
-    else if (!tokens)
-        printf("plain reading, %u threads: %.2f GB/s\n", threads, gbps);
-    else
-        printf("%-10s %6ux%-5u %3u tokens %u threads %8.2f GB/s %5s %8.1f GMAC/s\n", name_of(f), f->rows, f->cols,
-               tokens, threads, gbps, share > 0 ? text : "", gmacs);
+            threads, r.gbps, r.best_gbps, share, gmacs);
+    } else if (!tokens) {
+        printf("plain reading, %u threads: %.2f GB/s, best %.2f\n", threads, r.gbps, r.best_gbps);
+    } else {
+        printf("%-10s %6ux%-5u %3u tokens %u threads %7.2f GB/s, best %7.2f  %7.1f GMAC/s", name_of(f), f->rows,
+               f->cols, tokens, threads, r.gbps, r.best_gbps, gmacs);
+        if (r.share > 0)
+            printf("  %3.0f %% of reading, best %3.0f %%", 100 * r.share, 100 * r.best_share);
+        printf("\n");
+    }
     b->begun = true;
     fflush(stdout);
 }
 
-/* Best rates of a few rounds. Many tokens are measured on fewer matrices, in about the time of one token. */
+static int ascending(const void *a, const void *b) {
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+static double median(double *values) {
+    qsort(values, ROUNDS, sizeof *values, ascending);
+    return values[ROUNDS / 2];
+}
+
+/* Rates of some rounds of w, which uses `bytes` of the pool. */
+static rates rates_of(const work *w, double bytes, bool beside_reading) {
+    work reading = *w;
+    reading.kernels = NULL;
+    double gbps[ROUNDS], shares[ROUNDS], most = 0;
+    for (int i = 0; i < ROUNDS; i++) {
+        double read = beside_reading ? (double)w->bytes / seconds_of(&reading) / 1e9 : 0;
+        gbps[i] = bytes / seconds_of(w) / 1e9;
+        shares[i] = read > 0 ? gbps[i] / read : 0;
+        most = read > most ? read : most;
+    }
+    rates r = {.gbps = median(gbps), .share = median(shares), .best_gbps = gbps[ROUNDS - 1]};
+    r.best_share = most > 0 ? r.best_gbps / most : 0;
+    return r;
+}
+
+/* Many tokens are measured on fewer matrices, in about the time of one token. */
 static void measure(bench *b, fm_format f, uint32_t tokens) {
     fm_matrix *matrices;
     size_t each, count = cut(&f, b->pool, b->bytes, &matrices, &each);
@@ -186,19 +221,8 @@ static void measure(bench *b, fm_format f, uint32_t tokens) {
             b->kernels->prepare(&f, b->x + (size_t)t * f.cols, b->prepared + t * w.x.stride);
     }
     for (w.threads = 1; w.threads <= THREADS; w.threads++) {
-        double best = 0, read = 0, used = (double)(each * w.count);
-        work reading = w;
-        reading.kernels = NULL;
-        for (int round = 0; round < ROUNDS; round++) {
-            if (tokens == 1) {
-                double rate = (double)b->bytes / seconds_of(&reading);
-                read = rate > read ? rate : read;
-            }
-            double rate = used / seconds_of(&w);
-            best = rate > best ? rate : best;
-        }
-        report(b, &f, tokens, w.threads, best / 1e9, read > 0 ? best / read : 0,
-               best / (double)each * f.rows * f.cols * tokens / 1e9);
+        rates r = rates_of(&w, (double)(each * w.count), tokens == 1);
+        report(b, &f, tokens, w.threads, r, r.gbps / (double)each * f.rows * f.cols * tokens);
     }
     free(matrices);
 }
@@ -238,12 +262,7 @@ int main(int argc, char **argv) {
 
     for (uint32_t threads = 1; threads <= THREADS; threads++) {
         work reading = {.pool = b.pool, .bytes = b.bytes, .threads = threads};
-        double best = 0;
-        for (int round = 0; round < ROUNDS; round++) {
-            double rate = (double)b.bytes / seconds_of(&reading);
-            best = rate > best ? rate : best;
-        }
-        report(&b, &(fm_format){.dtype = FM_F32}, 0, threads, best / 1e9, 0, 0);
+        report(&b, &(fm_format){.dtype = FM_F32}, 0, threads, rates_of(&reading, (double)b.bytes, false), 0);
     }
     static const struct {
         uint32_t rows, cols;
