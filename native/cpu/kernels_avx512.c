@@ -117,11 +117,10 @@ static inline V load_floats(fm_dtype dtype, const uint8_t *p) {
     return load_numbers(dtype, p, LANES);
 }
 
-/* The bytes of eight weights of an odd width, brought into a qword by vpermb. */
+/* The bytes of eight numbers of an odd width, brought into a qword by vpermb. */
 #define QWORD(at) (at), (at) + 1, (at) + 2, (at) + 3, (at) + 4, (at) + 5, (at) + 6, (at) + 7
 #define QWORDS(w)                                                                                                      \
     {QWORD(0), QWORD(w), QWORD(2 * (w)), QWORD(3 * (w)), QWORD(4 * (w)), QWORD(5 * (w)), QWORD(6 * (w)), QWORD(7 * (w))}
-static const uint8_t qwords3[64] __attribute__((aligned(64))) = QWORDS(3);
 static const uint8_t qwords5[64] __attribute__((aligned(64))) = QWORDS(5);
 static const uint8_t qwords6[64] __attribute__((aligned(64))) = QWORDS(6);
 

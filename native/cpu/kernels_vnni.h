@@ -15,12 +15,14 @@
 #define AFFINE(BITS)                                                                                                   \
     NOINLINE void affine_##BITS(const affine *a, uint32_t row0, const fm_activations *x, uint32_t n, float *y,         \
                                 size_t ldy) {                                                                          \
-        if (n > 1) {                                                                                                   \
+        if (n > 1 || a->row1 - row0 < DIRECT_ROWS) {                                                                   \
             tiled(BITS, a, row0, x, n, y, ldy);                                                                        \
             return;                                                                                                    \
         }                                                                                                              \
-        for (uint32_t row = row0; row < a->row1; row += DIRECT_ROWS)                                                   \
-            direct_16(BITS, a, row, affine_row_at(a, x, 0), y);                                                        \
+        for (uint32_t row = row0; row < a->row1; row += DIRECT_ROWS) {                                                 \
+            uint32_t at = a->row1 - row < DIRECT_ROWS ? a->row1 - DIRECT_ROWS : row; /* the last ones again */         \
+            direct_16(BITS, a, at, affine_row_at(a, x, 0), y);                                                         \
+        }                                                                                                              \
     }
 AFFINE(2)
 AFFINE(3)

@@ -1,10 +1,10 @@
 /* Rows of affine matrices and of x as the products by VNNI take them (kernels_vnni.h).
  *
- * A row of weights is read in chunks of 64 bytes of whole numbers. Where several weights lie in a byte (2 and 4 bits),
- * byte i of a chunk holds the columns parts * i + j, and shifting and masking the chunk gives part j; for other widths
- * the bytes of a chunk are unpacked when it is loaded, and there is one part. A prepared row of x has its bytes in the
- * same order, chunk by chunk and part by part, the high bytes of a whole row (a plane) and then the low ones. Bytes
- * beyond the last column are zero, in weights and in x. */
+ * A row of weights is read in chunks of 64 bytes of whole numbers. Where several weights lie in a byte (2, 3 and 4
+ * bits), byte i of a chunk holds the columns parts * i + j, and shifting and masking the chunk gives part j; for other
+ * widths the bytes of a chunk are unpacked when it is loaded, and there is one part. A prepared row of x has its bytes
+ * in the same order, chunk by chunk and part by part, the high bytes of a whole row (a plane) and then the low ones.
+ * Bytes beyond the last column are zero, in weights and in x. */
 
 enum { SCALE_GROUPS = 32 }; /* that load_scales takes at most */
 
@@ -20,7 +20,7 @@ typedef struct {
 } affine;
 
 INLINE int parts_of(int bits) {
-    return bits == 2 ? 4 : bits == 4 ? 2 : 1;
+    return bits == 2 ? 4 : bits == 3 || bits == 4 ? 2 : 1;
 }
 
 static affine affine_of(const fm_matrix *m, uint32_t row1) {
@@ -113,23 +113,27 @@ static void affine_prepare(const fm_format *f, const float *x, void *out) {
 static int affine_order(const fm_format *f) {
     if (f->dtype != FM_AFFINE)
         return 0;
-    return 1 + 3 * (f->bits == 2 ? 2 : f->bits == 4 ? 1 : 0) + (f->group == 32 ? 0 : f->group == 64 ? 1 : 2);
+    return 1 +
+           3 * (parts_of(f->bits) == 4   ? 2
+                : parts_of(f->bits) == 2 ? 1
+                                         : 0) +
+           (f->group == 32   ? 0
+            : f->group == 64 ? 1
+                             : 2);
 }
 
 /* ---- weights ----------------------------------------------------------------------------------------------------- */
 
-/* A chunk without its parts; mask: the dwords of it that are there. Odd widths: the bytes of eight weights are brought
- * into one qword, and each byte of it becomes the eight bits that start with its weight. */
+/* A chunk without its parts; mask: the dwords of it that are there. Odd widths: the bytes of eight numbers are brought
+ * into one qword, and each byte of it becomes the bits that start with its number. Three bits are taken in pairs. */
 INLINE __m512i load_chunk(int bits, const uint8_t *p, __mmask16 mask) {
     __m512i raw = _mm512_maskz_loadu_epi32(mask, p);
     if (bits != 3 && bits != 5 && bits != 6)
         return raw;
-    const uint8_t *bytes = bits == 3 ? qwords3 : bits == 5 ? qwords5 : qwords6;
-    const __m512i starts = _mm512_set1_epi64(bits == 3   ? 0x15120f0c09060300
-                                             : bits == 5 ? 0x231e19140f0a0500
-                                                         : 0x2a241e18120c0600);
-    __m512i qwords = _mm512_permutexvar_epi8(_mm512_load_si512(bytes), raw);
-    return _mm512_and_si512(_mm512_multishift_epi64_epi8(starts, qwords), _mm512_set1_epi8((char)((1 << bits) - 1)));
+    const __m512i starts = _mm512_set1_epi64(bits == 5 ? 0x231e19140f0a0500 : 0x2a241e18120c0600);
+    __m512i qwords = _mm512_permutexvar_epi8(_mm512_load_si512(bits == 5 ? qwords5 : qwords6), raw);
+    __m512i bytes = _mm512_multishift_epi64_epi8(starts, qwords);
+    return bits == 3 ? bytes : _mm512_and_si512(bytes, _mm512_set1_epi8((char)((1 << bits) - 1)));
 }
 
 INLINE __m512i part_of(int bits, __m512i chunk, int j) {
