@@ -3,10 +3,10 @@
 
 enum {
     TILE_ROWS = 32,   /* rows of a tile */
-    TILE_COLS = 1024, /* columns of a tile at most: it stays in the nearest caches */
-    TILE_GROUPS = 32, /* groups of TILE_COLS columns at most */
-    TILE_TOKENS = 12, /* whose sums are in registers */
-    TILE_BATCH = 120, /* for which a tile is made once */
+    TILE_COLS = 512,  /* columns of a tile at most: with the bytes of a block of tokens it stays in the nearest cache */
+    TILE_GROUPS = 16, /* groups of TILE_COLS columns at most */
+    TILE_TOKENS = 12, /* whose sums are in registers: a block */
+    TILE_BATCH = 128, /* for which a tile is made once */
 };
 
 /* Lane i of the 16 vectors at rows becomes vector i: dwords. */
@@ -42,7 +42,23 @@ typedef struct {
     __m512i w[TILE_COLS / 4][2]; /* bytes [16 rows][4], in the order of x's bytes */
     __m512 scales[TILE_GROUPS][2], biases[TILE_GROUPS][2];
     __m512 sums[TILE_BATCH][2];
+    const uint8_t *ahead, *ahead_end; /* weights of the next rows: see read_ahead */
+    uint32_t ahead_lines;             /* of the cache, for each group of a block */
 } tile;
+
+/* The weights of the rows after `row`'s are brought nearer, a little during each group of each of the blocks: all of
+ * them at once would hold up the loads of x until they were there. Their scales are few. */
+INLINE void read_ahead(const affine *a, tile *t, uint32_t row, uint32_t blocks) {
+    const size_t first = row + TILE_ROWS < a->row1 ? row + TILE_ROWS : a->row1,
+                 last = first + TILE_ROWS < a->row1 ? first + TILE_ROWS : a->row1;
+    t->ahead = a->m->weight + first * a->row_bytes;
+    t->ahead_end = a->m->weight + last * a->row_bytes;
+    t->ahead_lines = 1 + (uint32_t)((last - first) * a->row_bytes / 64 / blocks / a->groups);
+    for (size_t at = first * a->scale_bytes; at < last * a->scale_bytes; at += 64) {
+        __builtin_prefetch(a->m->scales + at, 0, 2);
+        __builtin_prefetch(a->m->biases + at, 0, 2);
+    }
+}
 
 /* Chunks [c, c + n) of 32 rows. */
 INLINE void fill_tile(int bits, const affine *a, tile *t, uint32_t row, uint32_t c, uint32_t n) {
@@ -55,8 +71,6 @@ INLINE void fill_tile(int bits, const affine *a, tile *t, uint32_t row, uint32_t
             for (uint32_t r = 0; r < 16; r++) {
                 uint32_t real = row + 16 * half + r < a->row1 ? row + 16 * half + r : a->row1 - 1;
                 const uint8_t *p = a->m->weight + real * a->row_bytes + (size_t)k * (size_t)(8 * parts * bits);
-                __builtin_prefetch(p + TILE_ROWS * a->row_bytes, 0,
-                                   2); /* of the next tile, during this one's products */
                 v[r] = load_chunk(bits, p, mask);
             }
             transpose16(v);
@@ -124,6 +138,8 @@ INLINE void tile_groups(int tokens, const affine *a, tile *t, uint32_t g, uint32
     const float *step = (const float *)(const void *)(x + 2 * a->plane);
     const uint32_t first = g * group;
     for (uint32_t i = 0; i < count; i++) {
+        for (uint32_t line = 0; line < t->ahead_lines && t->ahead < t->ahead_end; line++, t->ahead += 64)
+            __builtin_prefetch(t->ahead, 0, 2);
         uint32_t col = (g + i) * group, at = col / a->chunk_cols * a->chunk_cols + col % a->chunk_cols / parts;
         tile_group(tokens, a, (const __m512i(*)[2])t->w + (at - first) / 4, x + at, stride, runs, length, t->scales[i],
                    t->biases[i], step + g + i, sums);
@@ -163,6 +179,7 @@ INLINE void tiled(int bits, const affine *a, uint32_t row0, const fm_activations
                        blocks = (batch + TILE_TOKENS - 1) / TILE_TOKENS;
         for (uint32_t row = row0; row < a->row1; row += TILE_ROWS) {
             memset(t.sums, 0, batch * sizeof *t.sums);
+            read_ahead(a, &t, row, blocks);
             for (uint32_t c = 0, g = 0; c < a->chunks; c += depth_chunks, g += depth_groups) {
                 uint32_t count = a->groups - g < depth_groups ? a->groups - g : depth_groups;
                 fill_tile(bits, a, &t, row, c, a->chunks - c < depth_chunks ? a->chunks - c : depth_chunks);
