@@ -39,8 +39,6 @@ typedef struct fm_scratch {
     float *mixed;                /* [c][max(heads head_dim, value width)] */
     float *spans;                /* partial attention: see mixer.c */
     size_t spans_of_thread;
-    float *vectors; /* [threads][vectors_of_thread] for one head's q and k */
-    size_t vectors_of_thread;
 
     float *router;                  /* [c][experts] */
     float *shared_gate, *shared_up; /* [c][shared_inner] */

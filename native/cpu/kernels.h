@@ -38,6 +38,18 @@ typedef struct fm_activations {
 
 enum { FM_ATTEND_SPAN = 256 }; /* positions of one attend_span call at most */
 
+/* What n tokens bring to one value head of the delta rule; pointers are to the first token's. */
+typedef struct fm_delta_tokens {
+    const float *q, *k; /* [dk], normalised */
+    const float *v;     /* [dv] */
+    size_t ld;          /* floats from one token's q, k and v to the next's */
+    const float *decay, *beta;
+    size_t ld_gates; /* floats from one token's decay and beta to the next's */
+    float *o;        /* [dv] */
+    size_t ldo;
+    uint32_t n;
+} fm_delta_tokens;
+
 typedef struct fm_kernels {
     const char *name; /* "c", "avx2", "avx512", "neon" */
 
@@ -64,13 +76,17 @@ typedef struct fm_kernels {
     void (*attend_span)(const float *q, uint32_t heads, const float *k, const float *v, uint32_t len, uint32_t dim,
                         float *out, float *max, float *sum);
 
-    /* One step of the gated delta rule for one value head (model-math: Gated DeltaNet); state [dk][dv], row-major.
-     *   S = decay * S_in;  d = beta * (v - S^T k);  S_out = S + k d^T;  o = S_out^T q.   S_in may equal S_out. */
-    void (*delta_step)(const float *s_in, float *s_out, uint32_t dk, uint32_t dv, const float *q, const float *k,
-                       const float *v, float decay, float beta, float *o);
+    /* The gated delta rule of one value head, token after token; state S [dk][dv], row-major, s_in before the first and
+     * s_out after the last, which may be the same. Per token, with S as it was before it:
+     *   d = beta * (v - decay * S^T k);  o = decay * S^T q + (k . q) d;  S = decay * S + k d^T
+     * which is S^T q of the new S, taken apart so that S is passed through once. */
+    void (*delta_rule)(const float *s_in, float *s_out, uint32_t dk, uint32_t dv, const fm_delta_tokens *tokens);
 
     /* out = x * rsqrt(mean(x^2) + eps) * w, [n]; out may equal x. */
     void (*rms_norm)(const float *x, const float *w, uint32_t n, float eps, float *out);
+
+    /* x *= scale * rsqrt(sum(x^2) + 1e-6), [n]. */
+    void (*l2_norm)(float *x, uint32_t n, float scale);
 
     /* out = silu(gate) * up, [n]; out may equal gate or up. silu(v) = v / (1 + exp(-v)). */
     void (*silu_mul)(const float *gate, const float *up, uint32_t n, float *out);

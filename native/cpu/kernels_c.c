@@ -90,19 +90,23 @@ static void c_attend_span(const float *q, uint32_t heads, const float *k, const 
     }
 }
 
-static void c_delta_step(const float *s_in, float *s_out, uint32_t dk, uint32_t dv, const float *q, const float *k,
-                         const float *v, float decay, float beta, float *o) {
-    for (uint32_t j = 0; j < dv; j++) {
-        float read = 0, sum = 0;
-        for (uint32_t i = 0; i < dk; i++)
-            read += decay * s_in[(size_t)i * dv + j] * k[i];
-        float d = beta * (v[j] - read);
-        for (uint32_t i = 0; i < dk; i++) {
-            float s = decay * s_in[(size_t)i * dv + j] + k[i] * d;
-            s_out[(size_t)i * dv + j] = s;
-            sum += s * q[i];
+static void c_delta_rule(const float *s_in, float *s_out, uint32_t dk, uint32_t dv, const fm_delta_tokens *tokens) {
+    const float *from = s_in;
+    for (uint32_t t = 0; t < tokens->n; t++, from = s_out) {
+        const float *q = tokens->q + t * tokens->ld, *k = tokens->k + t * tokens->ld, *v = tokens->v + t * tokens->ld;
+        const float decay = tokens->decay[t * tokens->ld_gates], beta = tokens->beta[t * tokens->ld_gates];
+        const float kq = dot(k, q, dk);
+        for (uint32_t j = 0; j < dv; j++) {
+            float by_k = 0, by_q = 0;
+            for (uint32_t i = 0; i < dk; i++) {
+                by_k += from[(size_t)i * dv + j] * k[i];
+                by_q += from[(size_t)i * dv + j] * q[i];
+            }
+            float d = beta * (v[j] - decay * by_k);
+            tokens->o[t * tokens->ldo + j] = decay * by_q + kq * d;
+            for (uint32_t i = 0; i < dk; i++)
+                s_out[(size_t)i * dv + j] = decay * from[(size_t)i * dv + j] + k[i] * d;
         }
-        o[j] = sum;
     }
 }
 
@@ -143,6 +147,12 @@ static void c_rms_norm(const float *x, const float *w, uint32_t n, float eps, fl
         out[i] = x[i] * inverse * w[i];
 }
 
+static void c_l2_norm(float *x, uint32_t n, float scale) {
+    float factor = scale / sqrtf(dot(x, x, n) + 1e-6f);
+    for (uint32_t i = 0; i < n; i++)
+        x[i] *= factor;
+}
+
 static void c_gated_norm(const float *o, const float *z, const float *w, uint32_t n, float eps, float *out) {
     float inverse = inverse_rms(o, n, eps);
     for (uint32_t i = 0; i < n; i++)
@@ -172,8 +182,9 @@ static const fm_kernels table = {
     .matmul = c_matmul,
     .row = fm_row,
     .attend_span = c_attend_span,
-    .delta_step = c_delta_step,
+    .delta_rule = c_delta_rule,
     .rms_norm = c_rms_norm,
+    .l2_norm = c_l2_norm,
     .silu_mul = c_silu_mul,
     .sigmoid_mul = c_sigmoid_mul,
     .gated_norm = c_gated_norm,

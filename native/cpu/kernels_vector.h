@@ -55,14 +55,17 @@ static inline void v_store_some(float *p, V x, uint32_t count) {
 /* ---- elementwise
  * ------------------------------------------------------------------------------------------------------ */
 
-static float inverse_rms(const float *x, uint32_t n, float eps) {
+static float sum_of_squares(const float *x, uint32_t n) {
     V sum[4] = {v_zero(), v_zero(), v_zero(), v_zero()};
     for (uint32_t i = 0, j = 0; i < n; i += LANES, j++) {
         V v = v_load_some(x + i, n - i);
         sum[j % 4] = v_fma(v, v, sum[j % 4]);
     }
-    float squares = v_sum(v_add(v_add(sum[0], sum[1]), v_add(sum[2], sum[3])));
-    return 1 / sqrtf(squares / (float)n + eps);
+    return v_sum(v_add(v_add(sum[0], sum[1]), v_add(sum[2], sum[3])));
+}
+
+static float inverse_rms(const float *x, uint32_t n, float eps) {
+    return 1 / sqrtf(sum_of_squares(x, n) / (float)n + eps);
 }
 
 static void rms_norm(const float *x, const float *w, uint32_t n, float eps, float *out) {
@@ -71,6 +74,12 @@ static void rms_norm(const float *x, const float *w, uint32_t n, float eps, floa
         V normed = v_mul(v_load_some(x + i, n - i), inverse);
         v_store_some(out + i, v_mul(normed, v_load_some(w + i, n - i)), n - i);
     }
+}
+
+static void l2_norm(float *x, uint32_t n, float scale) {
+    V factor = v_set1(scale / sqrtf(sum_of_squares(x, n) + 1e-6f));
+    for (uint32_t i = 0; i < n; i += LANES)
+        v_store_some(x + i, v_mul(v_load_some(x + i, n - i), factor), n - i);
 }
 
 static void gated_norm(const float *o, const float *z, const float *w, uint32_t n, float eps, float *out) {
@@ -216,51 +225,96 @@ static void attend_span(const float *q, uint32_t heads, const float *k, const fl
 /* ---- the delta rule
  * ---------------------------------------------------------------------------------------------------- */
 
-/* Columns [j, j + vectors * LANES) of the state: both passes over them while they are in the nearest cache. */
-static inline __attribute__((always_inline)) void delta_columns(int vectors, const float *s_in, float *s_out,
-                                                                uint32_t dk, uint32_t dv, uint32_t j, const float *q,
-                                                                const float *k, const float *v, float decay, float beta,
-                                                                float *o) {
+enum {
+    DELTA_VECTORS = 4, /* of columns at a time */
+    DELTA_ROWS = 128,  /* of the state at most, whose columns are copied together to stay in the nearest cache */
+};
+
+/* Columns of the state: vectors in a row, and the distance of rows. */
+typedef struct {
+    float *s;
+    size_t ld;
+} delta_block;
+
+/* Passes through some columns of the state once: the update by one token's k and d, unless there is none, into `to`,
+ * and the products of the result with the next token's k and q, unless there is none. count: columns that are there,
+ * when vectors is 1. */
+INLINE void delta_pass(int vectors, bool update, bool read, const float *from, size_t ld_from, delta_block to,
+                       uint32_t dk, uint32_t count, const float *k, float decay, const V *d, const float *next_k,
+                       const float *next_q, V *by_k, V *by_q) {
     const V fade = v_set1(decay);
-    V d[4], sum[4];
+    UNROLL
     for (int c = 0; c < vectors; c++)
-        d[c] = sum[c] = v_zero();
+        by_k[c] = by_q[c] = v_zero();
     for (uint32_t i = 0; i < dk; i++) {
-        V key = v_set1(k[i]);
+        V key = update ? v_set1(k[i]) : v_zero(), next_key = read ? v_set1(next_k[i]) : v_zero(),
+          next_query = read ? v_set1(next_q[i]) : v_zero();
+        UNROLL
         for (int c = 0; c < vectors; c++) {
-            const float *s = s_in + (size_t)i * dv + j + c * LANES;
-            V state = vectors > 1 ? v_loadu(s) : v_load_some(s, dv - j);
-            d[c] = v_fma(v_mul(fade, state), key, d[c]);
+            const float *s = from + i * ld_from + c * LANES;
+            V state = vectors > 1 ? v_loadu(s) : v_load_some(s, count);
+            if (update) {
+                state = v_fma(key, d[c], v_mul(fade, state));
+                float *out = to.s + i * to.ld + c * LANES;
+                if (vectors > 1)
+                    v_storeu(out, state);
+                else
+                    v_store_some(out, state, count);
+            }
+            if (read) {
+                by_k[c] = v_fma(state, next_key, by_k[c]);
+                by_q[c] = v_fma(state, next_query, by_q[c]);
+            }
         }
     }
-    for (int c = 0; c < vectors; c++) {
-        V value = v_load_some(v + j + c * LANES, dv - j - (uint32_t)c * LANES);
-        d[c] = v_mul(v_set1(beta), v_sub(value, d[c]));
-    }
-    for (uint32_t i = 0; i < dk; i++) {
-        V key = v_set1(k[i]), query = v_set1(q[i]);
-        for (int c = 0; c < vectors; c++) {
-            size_t at = (size_t)i * dv + j + (size_t)c * LANES;
-            V state = vectors > 1 ? v_loadu(s_in + at) : v_load_some(s_in + at, dv - j);
-            state = v_fma(key, d[c], v_mul(fade, state));
-            if (vectors > 1)
-                v_storeu(s_out + at, state);
-            else
-                v_store_some(s_out + at, state, dv - j);
-            sum[c] = v_fma(state, query, sum[c]);
-        }
-    }
-    for (int c = 0; c < vectors; c++)
-        v_store_some(o + j + c * LANES, sum[c], dv - j - (uint32_t)c * LANES);
 }
 
-static void delta_step(const float *s_in, float *s_out, uint32_t dk, uint32_t dv, const float *q, const float *k,
-                       const float *v, float decay, float beta, float *o) {
+static float delta_dot(const float *a, const float *b, uint32_t n) {
+    V sum = v_zero();
+    for (uint32_t i = 0; i < n; i += LANES)
+        sum = v_fma(v_load_some(a + i, n - i), v_load_some(b + i, n - i), sum);
+    return v_sum(sum);
+}
+
+/* Columns [j, j + vectors * LANES) through all tokens, while they are in the nearest cache. Several tokens are given
+ * `room` where the columns lie together, since those of the state itself fall on few of the cache's sets. */
+INLINE void delta_columns(int vectors, const float *s_in, float *s_out, uint32_t dk, uint32_t dv, uint32_t j,
+                          const fm_delta_tokens *tokens, float *room) {
+    const uint32_t count = dv - j;
+    delta_block out = {s_out + j, dv}, block = room ? (delta_block){room, DELTA_VECTORS * LANES} : out;
+    const float *from = s_in + j;
+    size_t ld = dv;
+    V by_k[DELTA_VECTORS], by_q[DELTA_VECTORS], d[DELTA_VECTORS];
+    delta_pass(vectors, false, true, from, ld, block, dk, count, NULL, 0, NULL, tokens->k, tokens->q, by_k, by_q);
+    for (uint32_t t = 0; t < tokens->n; t++) {
+        const float *q = tokens->q + t * tokens->ld, *k = tokens->k + t * tokens->ld, *v = tokens->v + t * tokens->ld;
+        const float decay = tokens->decay[t * tokens->ld_gates], beta = tokens->beta[t * tokens->ld_gates];
+        float *o = tokens->o + t * tokens->ldo;
+        const V fade = v_set1(decay), kq = v_set1(delta_dot(k, q, dk));
+        UNROLL
+        for (int c = 0; c < vectors; c++) {
+            const uint32_t at = j + (uint32_t)c * LANES;
+            d[c] = v_mul(v_set1(beta), v_fnma(fade, by_k[c], v_load_some(v + at, dv - at)));
+            v_store_some(o + at, v_fma(kq, d[c], v_mul(fade, by_q[c])), dv - at);
+        }
+        if (t + 1 < tokens->n)
+            delta_pass(vectors, true, true, from, ld, block, dk, count, k, decay, d, k + tokens->ld, q + tokens->ld,
+                       by_k, by_q);
+        else
+            delta_pass(vectors, true, false, from, ld, out, dk, count, k, decay, d, NULL, NULL, by_k, by_q);
+        from = block.s;
+        ld = block.ld;
+    }
+}
+
+static void delta_rule(const float *s_in, float *s_out, uint32_t dk, uint32_t dv, const fm_delta_tokens *tokens) {
+    float room[DELTA_ROWS * DELTA_VECTORS * LANES] __attribute__((aligned(64)));
+    float *used = tokens->n > 1 && dk <= DELTA_ROWS ? room : NULL;
     uint32_t j = 0;
-    for (; j + 4 * LANES <= dv; j += 4 * LANES)
-        delta_columns(4, s_in, s_out, dk, dv, j, q, k, v, decay, beta, o);
+    for (; j + DELTA_VECTORS * LANES <= dv; j += DELTA_VECTORS * LANES)
+        delta_columns(DELTA_VECTORS, s_in, s_out, dk, dv, j, tokens, used);
     for (; j < dv; j += LANES)
-        delta_columns(1, s_in, s_out, dk, dv, j, q, k, v, decay, beta, o);
+        delta_columns(1, s_in, s_out, dk, dv, j, tokens, used);
 }
 
 /* ---- convolution

@@ -199,46 +199,55 @@ static void conv_one(void *context, uint32_t block, uint32_t thread) {
                              s->conv + at, channels);
 }
 
-/* out = x * rsqrt(sum(x^2) + 1e-6) * scale */
-static void l2_norm(const float *x, uint32_t n, float scale, float *out) {
-    float sum = 0;
-    for (uint32_t i = 0; i < n; i++)
-        sum += x[i] * x[i];
-    float factor = scale / sqrtf(sum + 1e-6f);
-    for (uint32_t i = 0; i < n; i++)
-        out[i] = x[i] * factor;
-}
-
 static float softplus(float x) {
     return x > 20.0f ? x : log1pf(expf(x));
 }
 
+/* Norms of one token's q and k; a and b become decay and beta. All in place. */
+static void gates_one(void *context, uint32_t t, uint32_t thread) {
+    (void)thread;
+    const delta_net *d = context;
+    const fm_config *c = &d->b->config;
+    fm_scratch *s = &d->b->scratch;
+    uint32_t dk = c->linear_key_dim, heads = c->linear_key_heads, value_heads = c->linear_value_heads;
+    float *q = s->conv + (size_t)(d->row + t) * fm_linear_channels(c), *k = q + (size_t)heads * dk;
+    for (uint32_t head = 0; head < heads; head++) {
+        d->b->kernels->l2_norm(q + (size_t)head * dk, dk, 1.0f / sqrtf((float)dk));
+        d->b->kernels->l2_norm(k + (size_t)head * dk, dk, 1.0f);
+    }
+    float *a = s->a + (size_t)(d->row + t) * value_heads, *b = s->b + (size_t)(d->row + t) * value_heads;
+    for (uint32_t head = 0; head < value_heads; head++) {
+        a[head] = expf(d->layer->decay[head] * softplus(a[head] + d->layer->dt_bias[head]));
+        b[head] = 1.0f / (1.0f + expf(-b[head]));
+    }
+}
+
 /* One value head through all of the tokens: delta rule, gated norm. */
 static void delta_one(void *context, uint32_t head, uint32_t thread) {
+    (void)thread;
     const delta_net *d = context;
     fm_backend *b = d->b;
     const fm_config *c = &b->config;
     fm_scratch *s = &b->scratch;
     uint32_t dk = c->linear_key_dim, dv = c->linear_value_dim, value_heads = c->linear_value_heads;
-    uint32_t key_width = c->linear_key_heads * dk, channels = fm_linear_channels(c);
-    uint32_t key_head = head / (value_heads / c->linear_key_heads);
-    size_t padded = (dk + 15) / 16 * 16;
-    float *q = s->vectors + thread * s->vectors_of_thread, *k = q + padded;
-    size_t state = (size_t)head * dk * dv;
-    const float *from = d->from->s + state;
-    float *to = d->to->s + state;
-    for (uint32_t t = 0; t < d->n; t++, from = to) {
-        size_t row = d->row + t, at = row * value_heads + head;
-        const float *mixed = s->conv + row * channels;
-        l2_norm(mixed + (size_t)key_head * dk, dk, 1.0f / sqrtf((float)dk), q);
-        l2_norm(mixed + key_width + (size_t)key_head * dk, dk, 1.0f, k);
-        float beta = 1.0f / (1.0f + expf(-s->b[at]));
-        float decay = expf(d->layer->decay[head] * softplus(s->a[at] + d->layer->dt_bias[head]));
-        float *out = s->mixed + at * dv;
-        b->kernels->delta_step(from, to, dk, dv, q, k, mixed + 2 * (size_t)key_width + (size_t)head * dv, decay, beta,
-                               out);
-        b->kernels->gated_norm(out, s->z + at * dv, d->layer->linear_norm, dv, c->norm_eps, out);
-    }
+    uint32_t key_head = head / (value_heads / c->linear_key_heads), channels = fm_linear_channels(c);
+    size_t key_width = (size_t)c->linear_key_heads * dk, state = (size_t)head * dk * dv;
+    size_t at = (size_t)d->row * value_heads + head;
+    const float *mixed = s->conv + (size_t)d->row * channels;
+    fm_delta_tokens tokens = {.q = mixed + (size_t)key_head * dk,
+                              .k = mixed + key_width + (size_t)key_head * dk,
+                              .v = mixed + 2 * key_width + (size_t)head * dv,
+                              .ld = channels,
+                              .decay = s->a + at,
+                              .beta = s->b + at,
+                              .ld_gates = value_heads,
+                              .o = s->mixed + at * dv,
+                              .ldo = (size_t)value_heads * dv,
+                              .n = d->n};
+    b->kernels->delta_rule(d->from->s + state, d->to->s + state, dk, dv, &tokens);
+    for (uint32_t t = 0; t < d->n; t++, at += value_heads)
+        b->kernels->gated_norm(s->mixed + at * dv, s->z + at * dv, d->layer->linear_norm, dv, c->norm_eps,
+                               s->mixed + at * dv);
 }
 
 /* u, z, a, b of the chunk's n rows. */
@@ -259,6 +268,7 @@ static void project_linear(fm_backend *b, const fm_layer *l, uint32_t n) {
 static void gated_delta_net(delta_net *d) {
     const fm_config *c = &d->b->config;
     fm_pool_run(d->b->pool, (fm_linear_channels(c) + FM_CONV_BLOCK - 1) / FM_CONV_BLOCK, conv_one, d);
+    fm_pool_run(d->b->pool, d->n, gates_one, d);
     fm_pool_run(d->b->pool, c->linear_value_heads, delta_one, d);
 }
 

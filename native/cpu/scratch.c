@@ -82,8 +82,6 @@ uint64_t fm_scratch_layout(fm_scratch *s, const fm_table *table, const fm_plan *
     s->b = carve(&linear, chunk * c->linear_value_heads);
     m.at = full.at > linear.at ? full.at : linear.at;
     s->mixed = carve(&m, chunk * larger(query, value));
-    s->vectors_of_thread = (size_t)(2 * fm_round_up(c->linear_key_dim, 16));
-    s->vectors = carve(&m, plan->threads * s->vectors_of_thread);
 
     s->router = carve(&m, chunk * c->experts);
     s->shared_gate = carve(&m, chunk * c->shared_inner);

@@ -548,39 +548,62 @@ static void check_attends(uint64_t base) {
 /* ---- delta rule
  * ------------------------------------------------------------------------------------------------------ */
 
-static void check_delta(uint32_t dk, uint32_t dv, float decay, float beta, uint64_t case_seed) {
-    start(case_seed, "delta_step dk %u, dv %u, decay %g, beta %g", dk, dv, decay, beta);
-    size_t size = (size_t)dk * dv;
-    float *in = floats(size), *out = floats(size), *q = guarded(dk * 4, 4), *k = guarded(dk * 4, 4);
-    float *v = floats(dv), *o = floats(dv);
+static void check_delta(uint32_t dk, uint32_t dv, uint32_t n, uint64_t case_seed) {
+    start(case_seed, "delta_rule dk %u, dv %u, %u tokens", dk, dv, n);
+    size_t size = (size_t)dk * dv, ld = 2 * dk + dv + 3, ldo = dv + 2;
+    float *in = floats(size), *out = floats(size), *gates = guarded(8 * n, 4);
+    float *rows = guarded(4 * ((n - 1) * ld + 2 * dk + dv), 4), *o = guarded(4 * ((n - 1) * ldo + dv), 4);
     random_floats(in, size);
-    random_floats(q, dk);
-    random_floats(k, dk);
-    random_floats(v, dv);
-    kernels->delta_step(in, out, dk, dv, q, k, v, decay, beta, o);
+    random_floats(rows, (n - 1) * ld + 2 * dk + dv);
+    for (uint32_t i = 0; i < 2 * n; i++)
+        gates[i] = (float)fabs(random_unit());
+    for (uint32_t t = 0; t < n; t++) /* as the model has them: otherwise S grows from token to token */
+        for (uint32_t i = 0; i < 2 * dk; i++)
+            rows[t * ld + i] /= sqrtf((float)dk);
+    fm_delta_tokens tokens = {rows, rows + dk, rows + 2 * dk, ld, gates, gates + 1, 2, o, ldo, n};
+    kernels->delta_rule(in, out, dk, dv, &tokens);
     for (uint32_t j = 0; j < dv; j++) {
-        double read = 0, read_size = 0, want = 0, want_size = 0;
-        for (uint32_t i = 0; i < dk; i++) {
-            read += (double)decay * in[(size_t)i * dv + j] * k[i];
-            read_size += fabs((double)decay * in[(size_t)i * dv + j] * k[i]);
+        double s[300], s_error[300]; /* one column of the state */
+        for (uint32_t i = 0; i < dk; i++)
+            s[i] = in[(size_t)i * dv + j], s_error[i] = 0;
+        for (uint32_t t = 0; t < n; t++) {
+            const float *q = rows + t * ld, *k = q + dk, decay = gates[2 * t], beta = gates[2 * t + 1], v = k[dk + j];
+            double read = 0, read_error = fabs(v) * 1e-6, want = 0, want_error = 0;
+            for (uint32_t i = 0; i < dk; i++) {
+                read += (double)decay * s[i] * k[i];
+                read_error += decay * fabs((double)k[i]) * (s_error[i] + 1e-6 * fabs(s[i]));
+            }
+            double d = beta * (v - read), d_error = beta * read_error;
+            for (uint32_t i = 0; i < dk; i++) {
+                double before = decay * s[i];
+                s[i] = before + k[i] * d;
+                s_error[i] = decay * s_error[i] + 1e-6 * (fabs(before) + fabs(k[i] * d)) + d_error * fabs((double)k[i]);
+                want += s[i] * q[i];
+                want_error += fabs((double)q[i]) * (s_error[i] + 1e-6 * (fabs(before) + fabs(k[i] * d)));
+            }
+            near("o", t * dv + j, o[t * ldo + j], want, want_error);
         }
-        double d = beta * (v[j] - read), d_error = 1e-6 * fabs(beta) * (fabs(v[j]) + read_size);
-        for (uint32_t i = 0; i < dk; i++) {
-            double s = (double)decay * in[(size_t)i * dv + j] + k[i] * d;
-            double s_size = fabs((double)decay * in[(size_t)i * dv + j]) + fabs(k[i] * d);
-            double s_error = 1e-6 * s_size + d_error * fabs(k[i]);
-            near("state", (size_t)i * dv + j, out[(size_t)i * dv + j], s, s_error);
-            want += s * q[i];
-            want_size += (s_error + 1e-6 * s_size) * fabs(q[i]);
-        }
-        near("o", j, o[j], want, want_size);
+        for (uint32_t i = 0; i < dk; i++)
+            near("state", (size_t)i * dv + j, out[(size_t)i * dv + j], s[i], s_error[i]);
     }
-    float *o_again = floats(dv);
-    kernels->delta_step(in, in, dk, dv, q, k, v, decay, beta, o_again); /* in place */
+    float *o_again = floats((n - 1) * ldo + dv);
+    for (uint32_t t = 0; t < n; t++) { /* token by token, in place */
+        tokens = (fm_delta_tokens){rows + t * ld,
+                                   rows + t * ld + dk,
+                                   rows + t * ld + 2 * dk,
+                                   ld,
+                                   gates + 2 * t,
+                                   gates + 2 * t + 1,
+                                   2,
+                                   o_again + t * ldo,
+                                   ldo,
+                                   1};
+        kernels->delta_rule(in, in, dk, dv, &tokens);
+    }
     for (size_t i = 0; i < size; i++)
-        same("state in place", i, in[i], out[i]);
-    for (uint32_t j = 0; j < dv; j++)
-        same("o in place", j, o_again[j], o[j]);
+        same("state token by token", i, in[i], out[i]);
+    for (uint32_t i = 0; i < n * dv; i++)
+        same("o token by token", i, o_again[i / dv * ldo + i % dv], o[i / dv * ldo + i % dv]);
     release_all();
 }
 
@@ -588,7 +611,7 @@ static void check_deltas(uint64_t base) {
     for (uint64_t trial = 0; trial < 20; trial++) {
         random_state = base + trial;
         uint32_t dk = trial ? random_in(1, 140) : 128, dv = trial ? random_in(1, 300) : 128;
-        check_delta(dk, dv, (float)fabs(random_unit()), (float)fabs(random_unit()), random_bits());
+        check_delta(dk, dv, trial % 2 ? 1 : random_in(2, 9), random_bits());
     }
 }
 
@@ -622,6 +645,10 @@ static void check_elementwise(uint32_t n, uint64_t case_seed) {
     kernels->rms_norm(x, w, n, eps, out);
     for (uint32_t i = 0; i < n; i++)
         near("rms_norm", i, out[i], x[i] * inverse * w[i], ulps(x[i] * inverse * w[i], 8));
+    memcpy(out, x, n * sizeof *x);
+    kernels->l2_norm(out, n, 3);
+    for (uint32_t i = 0; i < n; i++)
+        near("l2_norm", i, out[i], 3 * x[i] / sqrt(squares + 1e-6), ulps(3 * x[i] / sqrt(squares + 1e-6), 8));
     kernels->gated_norm(x, z, w, n, eps, out);
     for (uint32_t i = 0; i < n; i++) {
         double want = w[i] * (x[i] * inverse) * (z[i] * sigmoid(z[i]));
