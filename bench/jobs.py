@@ -23,6 +23,7 @@ import numpy as np
 
 import flashmoe
 from flashmoe import doctor
+from flashmoe.session import KINDS
 
 from . import machine, models, replay
 from .engines import Died, Engine
@@ -88,8 +89,10 @@ def decoded(seconds: Sequence[float], stats: Result | None) -> Result:
             "hit_rate": stats["expert_hits"] / max(1, asked),
             "bytes_read": stats["bytes_read"] / len(seconds),
             "reading": stats["seconds_reading"] / len(seconds),
+            "disk": stats["seconds_disk"] / len(seconds),
             "waiting": stats["seconds_waiting"] / len(seconds),
         }
+        found |= {kind: stats[f"seconds_{kind}"] / len(seconds) for kind in KINDS}
     return found
 
 

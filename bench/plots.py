@@ -13,6 +13,16 @@ from .report import Results
 GIB = 1 << 30
 COLOURS = {"flashmoe": "#0b6e4f", "llama": "#c1440e", "llama-mmap": "#e09f3e", "llama-mmap@128": "#8d5524"}
 
+WORK = {  # keys of a decode result, from below
+    "delta": ("Gated DeltaNet", "#0b6e4f"),
+    "attention": ("full attention", "#14a076"),
+    "router": ("router and guesses", "#e09f3e"),
+    "shared": ("shared expert", "#7fb2d9"),
+    "experts": ("experts", "#1b6ca8"),
+    "ends": ("embedding and head", "#8d5524"),
+    "waiting": ("waiting for reads", "#bbbbbb"),
+}
+
 
 def _colour(name: str, i: int) -> str:
     return COLOURS.get(name, f"C{i}")
@@ -54,22 +64,26 @@ def token_time(results: Results, axes: Any) -> bool:
         run = data["engines"].get("flashmoe", {})
         if run.get("rounds"):
             columns.append((text, {key: statistics.median(r[key] for r in run["rounds"]) for key in run["rounds"][0]}))
-            columns[-1][1]["disk"] = run["bound"]["disk_seconds"]
+            columns[-1][1]["least"] = run["bound"]["disk_seconds"]
     runs = [
         run["flashmoe"]["decode"] for run in report.series(results, "resident") if "decode" in run.get("flashmoe", {})
     ]
     if runs:
-        columns.append(("all", {key: statistics.median(r[key] for r in runs) for key in runs[0]} | {"disk": 0.0}))
+        columns.append(("all", {key: statistics.median(r[key] for r in runs) for key in runs[0]}))
     if not columns:
         return False
     names = [name for name, _ in columns]
-    waiting = [1e3 * c["waiting"] for _, c in columns]
-    computing = [1e3 * (c["mean_seconds"] - c["waiting"]) for _, c in columns]
-    axes.bar(names, computing, label="arithmetic", color="#0b6e4f")
-    axes.bar(names, waiting, bottom=computing, label="waiting for reads", color="#bbbbbb")
+    below = [0.0] * len(columns)
+    for kind, (label, colour) in WORK.items():
+        height = [1e3 * c.get(kind, 0.0) for _, c in columns]
+        axes.bar(names, height, bottom=below, label=label, color=colour)
+        below = [a + b for a, b in zip(below, height, strict=True)]
+    axes.bar(names, [1e3 * c["mean_seconds"] - b for (_, c), b in zip(columns, below, strict=True)], bottom=below,
+             label="other", color="#e8e8e8")  # fmt: skip
     for i, (_, c) in enumerate(columns):
-        label = "least time of the reads" if i == 0 else None
-        axes.plot([i - 0.4, i + 0.4], [1e3 * c["disk"]] * 2, color="black", lw=2, label=label)
+        for key, label, style in (("least", "least time of the reads", "-"), ("disk", "reads under way", ":")):
+            axes.plot([i - 0.4, i + 0.4], [1e3 * c.get(key, 0.0)] * 2, color="black", lw=2, ls=style,
+                      label=None if i else label)  # fmt: skip
     axes.set(xlabel="memory limit", ylabel="milliseconds per decoded token")
     axes.legend()
     return True

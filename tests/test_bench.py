@@ -13,7 +13,7 @@ import flashmoe
 from flashmoe.bench import Bound, Phase, measure
 from flashmoe.cli import main
 from flashmoe.errors import UsageError
-from flashmoe.session import PhaseStats
+from flashmoe.session import KINDS, PhaseStats
 
 from .fixtures import fixture
 
@@ -70,9 +70,10 @@ def test_the_bound_is_the_slower_of_memory_and_disk() -> None:
 
 
 def test_a_phase_is_what_happened_in_between() -> None:
-    before = PhaseStats(10, 5, 5, 100, 1.0, 0.5, 0.5)
-    phase = Phase.of(before, PhaseStats(20, 14, 6, 1100, 3.0, 1.0, 1.0))
-    assert phase == Phase(10, 5.0, 0.9, 100.0, 0.25)
+    before = PhaseStats(10, 5, 5, 100, 1.0, 0.5, 0.5, 0.5)
+    phase = Phase.of(before, PhaseStats(20, 14, 6, 1100, 3.0, 1.0, 1.5, 1.0, seconds_experts=1.25))
+    of_a_token = dict.fromkeys((*KINDS, "other"), 0.0) | {"waiting": 0.05, "experts": 0.125, "other": 0.025}
+    assert phase == Phase(10, 5.0, 0.9, 100.0, 0.25, 0.5, pytest.approx(of_a_token))
 
 
 # ---- models of true shape

@@ -313,7 +313,11 @@ def test_stats_count_tokens_experts_and_bytes(ids: list[int]) -> None:
     one = model.plan.experts_total // (config.layers * config.experts)
     assert misses * one <= read <= model.plan.experts_total
     assert read % one == 0
-    assert 0 <= stats.decode.seconds_waiting <= stats.decode.seconds
+    for phase in (stats.prefill, stats.decode):
+        assert 0 <= phase.seconds_waiting <= phase.seconds
+        assert 0 <= phase.seconds_disk <= phase.seconds
+        assert sum(phase.seconds_by_kind.values()) == pytest.approx(phase.seconds)
+        assert min(phase.seconds_by_kind.values()) >= 0
     assert set(stats.as_dict()) == {"prefill", "decode"}
 
 

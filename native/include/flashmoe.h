@@ -214,6 +214,18 @@ void fm_model_expert_map(const fm_model *model, uint32_t *asked, uint32_t *reads
 
 /* ---- session ----------------------------------------------------------------------------------------------------- */
 
+/* Kinds of arithmetic: full attention, Gated DeltaNet, the router (and guesses by it), shared expert, routed experts
+ * with their sum, and embedding and head. */
+typedef enum fm_work {
+    FM_WORK_ATTENTION,
+    FM_WORK_DELTA,
+    FM_WORK_ROUTER,
+    FM_WORK_SHARED,
+    FM_WORK_EXPERTS,
+    FM_WORK_ENDS,
+    FM_WORK
+} fm_work;
+
 /* In prefill an expert counts once for a block, however many of its tokens chose it; in decode once for each token.
  * A step of n sessions counts in each of them: its own token; all of the seconds that it took and waited; and an nth of
  * the misses, bytes and reading, so that these add up over sessions to what was read. An expert that several chose and
@@ -222,7 +234,10 @@ typedef struct fm_phase_stats {
     uint64_t tokens, expert_hits, expert_misses, bytes_read;
     double seconds;         /* wall time inside eval */
     double seconds_reading; /* summed over the read threads */
-    double seconds_waiting; /* of `seconds`, waiting for reads; the rest is arithmetic */
+    double seconds_disk;    /* of `seconds`, with at least one read under way */
+    double seconds_waiting; /* of `seconds`, waiting for reads; the rest is arithmetic: */
+    double
+        seconds_on[FM_WORK]; /* of `seconds`, by kind; on a GPU, where operations only start, by where it is waited */
 } fm_phase_stats;
 
 typedef struct fm_stats {

@@ -54,6 +54,17 @@ static fm_status eval_blocks(fm_call *call, const int32_t *ids, uint32_t n, fm_l
     return FM_OK;
 }
 
+/* Seconds of a call that has ended, to a phase. All of them: sessions of a step share them. */
+static void account_seconds(fm_phase_stats *phase, const fm_call *call, double start, const fm_experts_stats *before,
+                            const fm_experts_stats *after) {
+    double waiting = after->seconds_waiting - before->seconds_waiting;
+    phase->seconds += fm_now() - start;
+    phase->seconds_disk += after->seconds_disk - before->seconds_disk;
+    phase->seconds_waiting += waiting;
+    for (int work = 0; work < FM_WORK; work++)
+        phase->seconds_on[work] += call->on[work] - (work == FM_WORK_EXPERTS ? waiting : 0);
+}
+
 fm_status fm_session_eval(fm_session *s, const int32_t *ids, size_t n, fm_logits which, float *logits,
                           fm_progress progress, void *progress_context, fm_error *err) {
     fm_model *m = s->model;
@@ -73,9 +84,8 @@ fm_status fm_session_eval(fm_session *s, const int32_t *ids, size_t n, fm_logits
         phase->expert_hits += after.hits - before.hits;
         phase->expert_misses += after.misses - before.misses;
         phase->bytes_read += after.bytes_read - before.bytes_read;
-        phase->seconds += fm_now() - start;
         phase->seconds_reading += after.seconds_reading - before.seconds_reading;
-        phase->seconds_waiting += after.seconds_waiting - before.seconds_waiting;
+        account_seconds(phase, &call, start, &before, &after);
     }
     fm_model_unlock(m);
     return status;
@@ -115,7 +125,7 @@ static uint64_t share(uint64_t count, size_t i, size_t n) {
 }
 
 /* What a step of n sessions did, to their decode phases (fm_phase_stats). */
-static void account_step(const fm_call *call, bool complete, double seconds, const fm_experts_stats *before,
+static void account_step(const fm_call *call, bool complete, double start, const fm_experts_stats *before,
                          const fm_experts_stats *after) {
     uint64_t misses = after->misses - before->misses;
     uint64_t choices = after->hits - before->hits + misses + call->shared;
@@ -128,9 +138,8 @@ static void account_step(const fm_call *call, bool complete, double seconds, con
         phase->expert_hits += share(choices, i, n) - missed;
         phase->expert_misses += missed;
         phase->bytes_read += share(bytes, i, n);
-        phase->seconds += seconds;
         phase->seconds_reading += reading / n;
-        phase->seconds_waiting += after->seconds_waiting - before->seconds_waiting;
+        account_seconds(phase, call, start, before, after);
     }
 }
 
@@ -152,7 +161,7 @@ fm_status fm_model_step(fm_model *m, fm_session *const *sessions, const int32_t 
         for (uint32_t i = 0; status == FM_OK && i < count; i++)
             commit(sessions[i], ids + i, 1);
         fm_experts_stats_get(m->experts, &after);
-        account_step(&call, status == FM_OK, fm_now() - start, &before, &after);
+        account_step(&call, status == FM_OK, start, &before, &after);
     }
     fm_model_unlock(m);
     return status;

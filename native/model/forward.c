@@ -108,6 +108,13 @@ static fm_status cancelled(fm_error *err) {
     return fm_fail(err, FM_CANCELLED, "the call was cancelled");
 }
 
+/* What was done since the operation before was work of this kind. */
+static void spent(fm_call *call, fm_work work) {
+    double now = fm_now();
+    call->on[work] += now - call->mark;
+    call->mark = now;
+}
+
 /* ---- the MoE of a layer --------------------------------------------------------------------------------------------
  */
 
@@ -265,18 +272,22 @@ static fm_status moe(fm_call *call, uint32_t layer, uint32_t n, fm_error *err) {
     fm_experts_chosen(m->experts, layer, r->ids, n, k);
     call->shared += n * k - distinct;
     uint32_t missed = fm_experts_request(m->experts, layer, n == 1 ? r->ids : r->distinct, distinct);
+    spent(call, FM_WORK_ROUTER);
     m->ops->shared(m->backend, layer, n); /* while misses are read */
+    spent(call, FM_WORK_SHARED);
     status = n == 1 ? experts_of_token(m, layer, err) : experts_of_block(call, layer, n, distinct, err);
     if (status != FM_OK)
         return status;
     if (!m->plan.gpu) /* a GPU is through with them when its next choice is there */
         fm_experts_finish(m->experts);
     m->ops->combine(m->backend, layer, n, r->weights);
+    spent(call, FM_WORK_EXPERTS);
     /* A long block will want nearly every expert of the next layer too: keep the disk busy during its mixer. */
     if (distinct > c->experts / 4 * 3 && layer + 1 < c->layers)
         fm_experts_prefetch(m->experts, layer + 1, r->all, c->experts, c->experts);
     if (n == 1 && missed && layer + 1 < c->layers && !m->plan.gpu)
         guess(m, layer + 1);
+    spent(call, FM_WORK_ROUTER);
     return FM_OK;
 }
 
@@ -288,10 +299,13 @@ static fm_status forward(fm_call *call, const int32_t *ids, const fm_stretch *st
     fm_model *m = call->model;
     const fm_config *c = &m->table->config;
     uint64_t before = call->done;
+    call->mark = fm_now();
     m->ops->embed(m->backend, ids, n, stretches, stretch_count);
+    spent(call, FM_WORK_ENDS);
     for (uint32_t layer = 0; layer < c->layers; layer++) {
         if (!m->ops->mixer(m->backend, layer, stretches, stretch_count, stopped, call))
             return cancelled(err);
+        spent(call, c->full_attention[layer] ? FM_WORK_ATTENTION : FM_WORK_DELTA);
         fm_status status = moe(call, layer, n, err);
         if (status != FM_OK)
             return status;
@@ -307,5 +321,6 @@ fm_status fm_forward(fm_call *call, const int32_t *ids, const fm_stretch *stretc
     /* Also after an error: nothing may use experts or state any more. */
     fm_status finished = m->ops->finish(m->backend, status == FM_OK ? err : NULL);
     fm_experts_finish(m->experts);
+    spent(call, FM_WORK_ENDS);
     return status != FM_OK ? status : finished;
 }

@@ -63,6 +63,8 @@ typedef struct fm_call {
     uint64_t done, total; /* tokens */
     double report_next;   /* seconds of fm_now */
     uint64_t shared;      /* choices of an expert that another token of the block had chosen too, but for one of them */
+    double mark;          /* when the operation before ended */
+    double on[FM_WORK];   /* seconds; waiting for reads is in FM_WORK_EXPERTS */
 } fm_call;
 
 /* Frees the sessions in `closing`; the lock is held, or nothing runs any more. */

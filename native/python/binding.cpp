@@ -417,9 +417,14 @@ struct Session {
         fm_stats stats;
         fm_session_stats(alive().get(), &stats);
         auto phase = [](const fm_phase_stats &p) {
-            return py::dict("tokens"_a = p.tokens, "expert_hits"_a = p.expert_hits, "expert_misses"_a = p.expert_misses,
-                            "bytes_read"_a = p.bytes_read, "seconds"_a = p.seconds,
-                            "seconds_reading"_a = p.seconds_reading, "seconds_waiting"_a = p.seconds_waiting);
+            return py::dict(
+                "tokens"_a = p.tokens, "expert_hits"_a = p.expert_hits, "expert_misses"_a = p.expert_misses,
+                "bytes_read"_a = p.bytes_read, "seconds"_a = p.seconds, "seconds_reading"_a = p.seconds_reading,
+                "seconds_disk"_a = p.seconds_disk, "seconds_waiting"_a = p.seconds_waiting,
+                "seconds_attention"_a = p.seconds_on[FM_WORK_ATTENTION],
+                "seconds_delta"_a = p.seconds_on[FM_WORK_DELTA], "seconds_router"_a = p.seconds_on[FM_WORK_ROUTER],
+                "seconds_shared"_a = p.seconds_on[FM_WORK_SHARED], "seconds_experts"_a = p.seconds_on[FM_WORK_EXPERTS],
+                "seconds_ends"_a = p.seconds_on[FM_WORK_ENDS]);
         };
         return py::dict("prefill"_a = phase(stats.prefill), "decode"_a = phase(stats.decode));
     }

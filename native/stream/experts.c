@@ -43,6 +43,8 @@ struct fm_experts {
     int32_t ahead;  /* the layer that was prefetched and not yet asked for, or NONE */
     int32_t *queue; /* ring of slots with parts to read, [slots_made] */
     uint32_t queue_first, queue_count, reading;
+    uint32_t under_way; /* parts that read threads are reading, and */
+    double under_way_since;
     bool stop;
 
     struct request {
@@ -213,6 +215,8 @@ static bool next_read(void *context, fm_read *read) {
         src->queue_first = (src->queue_first + 1) % src->slots_made;
         src->queue_count--;
     }
+    if (src->under_way++ == 0)
+        src->under_way_since = fm_now();
     pthread_mutex_unlock(&src->lock);
     return true;
 }
@@ -242,6 +246,8 @@ static void read_done(void *context, const fm_read *read, fm_status status, cons
     pthread_mutex_lock(&src->lock);
     int32_t i = (int32_t)read->tag;
     slot *s = &src->slots[i];
+    if (--src->under_way == 0)
+        src->stats.seconds_disk += fm_now() - src->under_way_since;
     src->stats.seconds_reading += seconds;
     src->stats.bytes_read += read->length;
     if (status != FM_OK) {
@@ -468,6 +474,8 @@ void fm_experts_resize(fm_experts *src, uint32_t slots) {
 void fm_experts_stats_get(fm_experts *src, fm_experts_stats *stats) {
     pthread_mutex_lock(&src->lock);
     *stats = src->stats;
+    if (src->under_way)
+        stats->seconds_disk += fm_now() - src->under_way_since;
     pthread_mutex_unlock(&src->lock);
 }
 

@@ -43,7 +43,9 @@ typedef struct fm_experts_options {
 
 typedef struct fm_experts_stats {
     uint64_t hits, misses, bytes_read; /* what a prefetch read is a miss */
-    double seconds_reading, seconds_waiting;
+    double seconds_reading;            /* summed over the read threads */
+    double seconds_disk;               /* with at least one of them reading */
+    double seconds_waiting;            /* for reads, in acquire */
 } fm_experts_stats;
 
 fm_status fm_experts_new(fm_experts **src, const fm_experts_options *options, fm_error *err);

@@ -39,6 +39,8 @@ class Phase:
     hit_rate: float
     bytes_read_per_token: float
     waiting_share: float  # of the time, spent waiting for reads
+    disk_share: float  # of the time, with reads under way
+    seconds_by_kind: dict[str, float]  # of one token: waiting, arithmetic by kind (PhaseStats), other
 
     @classmethod
     def of(cls, before: PhaseStats, after: PhaseStats) -> Phase:
@@ -46,6 +48,7 @@ class Phase:
         tokens = after.tokens - before.tokens
         seconds = after.seconds - before.seconds
         hits = after.expert_hits - before.expert_hits
+        spent, earlier = after.seconds_by_kind, before.seconds_by_kind
         asked = hits + after.expert_misses - before.expert_misses
         return cls(
             tokens=tokens,
@@ -53,6 +56,8 @@ class Phase:
             hit_rate=hits / max(1, asked),
             bytes_read_per_token=(after.bytes_read - before.bytes_read) / max(1, tokens),
             waiting_share=(after.seconds_waiting - before.seconds_waiting) / seconds if seconds > 0 else 0.0,
+            disk_share=(after.seconds_disk - before.seconds_disk) / seconds if seconds > 0 else 0.0,
+            seconds_by_kind={kind: (spent[kind] - earlier[kind]) / max(1, tokens) for kind in spent},
         )
 
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from .model import Model
 
 Progress = Callable[[int, int], Any]
+KINDS = ("waiting", "attention", "delta", "router", "shared", "experts", "ends")  # what seconds go into
 
 
 @dataclass(frozen=True)
@@ -38,11 +39,24 @@ class PhaseStats:
     bytes_read: int = 0
     seconds: float = 0.0  # inside the engine
     seconds_reading: float = 0.0  # summed over the read threads
-    seconds_waiting: float = 0.0  # of `seconds`, spent waiting for reads
+    seconds_disk: float = 0.0  # of `seconds`, with at least one read under way
+    seconds_waiting: float = 0.0  # of `seconds`, spent waiting for reads; the rest is arithmetic:
+    seconds_attention: float = 0.0  # full attention
+    seconds_delta: float = 0.0  # Gated DeltaNet
+    seconds_router: float = 0.0  # routers, and guesses of the next layer's choice
+    seconds_shared: float = 0.0  # shared experts
+    seconds_experts: float = 0.0  # routed experts and their sum
+    seconds_ends: float = 0.0  # embedding and head
 
     @property
     def seconds_computing(self) -> float:
         return self.seconds - self.seconds_waiting
+
+    @property
+    def seconds_by_kind(self) -> dict[str, float]:
+        """`seconds` taken apart: waiting for reads, each kind of arithmetic, and the little between ("other")."""
+        parts = {kind: float(getattr(self, f"seconds_{kind}")) for kind in KINDS}
+        return {**parts, "other": max(0.0, self.seconds - sum(parts.values()))}
 
     @property
     def hit_rate(self) -> float:

@@ -53,6 +53,8 @@ def text(r: BenchReport) -> str:
         ("loading", f"{r.load_seconds:.1f} s"),
         ("prefill", f"{p.tokens_per_second:.1f} tokens/s over {p.tokens}, {100 * p.waiting_share:.0f} % waiting"),
         ("decode", f"{d.tokens_per_second:.2f} tokens/s over {d.tokens}, {100 * d.waiting_share:.0f} % waiting"),
+        ("a token", ", ".join(f"{kind} {1e3 * s:.1f} ms" for kind, s in d.seconds_by_kind.items() if s >= 5e-5)
+         + f"; reads under way for {100 * d.disk_share:.0f} % of it"),
         ("experts", f"{100 * d.hit_rate:.0f} % found in memory{from_disk}"),
         *(("limit" if i == 0 else "", limit) for i, limit in enumerate(limits)),
         ("reached", f"{100 * r.share_of_bound:.0f} % of the {b.tokens_per_second:.2f} tokens/s that {b.limit} allows"),
