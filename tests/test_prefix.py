@@ -137,6 +137,17 @@ def test_memory_comes_out_of_the_models_budget(folder: Path) -> None:
         assert session.eval(IDS).tobytes() == logits(flashmoe.Model(folder, memory="64MiB", context=512), IDS).tobytes()
 
 
+def test_no_memory_keeps_nothing(model: flashmoe.Model, tmp_path: Path) -> None:
+    with PrefixStore(model, 0, folder=tmp_path) as store:
+        keep(store, IDS)
+        session, reused = store.take(IDS)
+        session.close()
+        assert reused == store.stats.states == store.stats.bytes == store.stats.files == 0
+    assert not list(tmp_path.iterdir())
+    with pytest.raises(flashmoe.UsageError, match="negative"):
+        PrefixStore(model, -1)
+
+
 def test_states_come_back_from_disk(model: flashmoe.Model, tmp_path: Path) -> None:
     wanted = logits(model, IDS)
     with PrefixStore(model, folder=tmp_path) as store:

@@ -142,6 +142,107 @@ def test_numbers_out_of_range(server: Running, value: str) -> None:
         assert response.status_code in (200, 400), response.text
 
 
+def tool(schema, **more):
+    return {"tools": [{"type": "function", "function": {"name": "f", "parameters": schema}}], **more}
+
+
+def form(schema):
+    return {"response_format": {"type": "json_schema", "json_schema": {"name": "x", "schema": schema}}}
+
+
+def called(arguments: str):
+    call = {"id": "1", "type": "function", "function": {"name": "f", "arguments": arguments}}
+    return {"messages": [*MESSAGES, {"role": "assistant", "tool_calls": [call]}]}
+
+
+LOOP = {"$ref": "#/$defs/a", "$defs": {"a": {"$ref": "#/$defs/b"}, "b": {"$ref": "#/$defs/a"}}}
+REFUSED = {
+    "a schema that only refers to itself": form(LOOP),
+    "a schema with a thousand properties": form(
+        {"type": "object", "properties": {f"p{i}": {"type": "string"} for i in range(1000)}}
+    ),
+    "a schema that nothing satisfies": form({"allOf": [{"type": "string"}, {"type": "integer"}]}),
+    "a schema elsewhere": form({"$ref": "file:///etc/passwd"}),
+    "no pattern": form({"type": "string", "pattern": "["}),
+    "a pattern that looks back": form({"type": "string", "pattern": "(?<=a)b"}),
+    "arguments nested without end": called("[" * 100_000),
+    "arguments nested deeply": called('{"a":' * 2000 + "1" + "}" * 2000),
+    "arguments that are no object": called("[1, 2]"),
+    "more messages than fit": {"messages": MESSAGES * 1000},
+    "a bias for nobody": {"logit_bias": {"999999": 1}},
+    "a bias beyond measure": {"logit_bias": {"1": 1e9}},
+    "a bias for everybody": {"logit_bias": {str(i): 1 for i in range(2000)}},
+    "more answers than anybody reads": {"n": 10**9},
+    "fewer than none": {"max_tokens": -1},
+    "a tool that is a path": {"tools": [{"type": "function", "function": {"name": "../../etc/passwd"}}]},
+    "a tool that is not there": tool({}, tool_choice={"type": "function", "function": {"name": "g"}}),
+    "a message of a wizard": {"messages": [{"role": "wizard", "content": "x"}]},
+    "an image": {"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "file:///x"}}]}]},
+}
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("name", REFUSED)
+def test_requests_that_ask_for_too_much(server: Running, name: str, stream: bool) -> None:
+    body = {"messages": MESSAGES, "max_tokens": 3, "temperature": 0, **REFUSED[name], "stream": stream}
+    response = server.post(PATHS[0], body)
+    if response.status_code == 200 and stream:  # what is found out only when the answer has begun
+        lines = [line for line in response.text.splitlines() if line.startswith('data: {"error"')]
+        assert json.loads(lines[-1][6:])["error"]["type"] == "invalid_request_error"
+    else:
+        refused(response, PATHS[0])
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        "(a+)+$",
+        "((a*)*)*b",
+        "(a|a)*" * 20,
+        "a{1000}",
+        "((a{0,1000}){0,1000}){0,1000}",
+        "(?:" * 200 + ")" * 200,
+        r"\p{L}{500}",
+    ],
+)
+def test_patterns_that_other_engines_choke_on(server: Running, pattern: str) -> None:
+    """A lexer is an automaton: it takes the same time for each character, whatever the pattern."""
+    begun = time.monotonic()
+    response = server.post(
+        PATHS[0], {"messages": MESSAGES, "max_tokens": 5, **form({"type": "string", "pattern": pattern})}
+    )
+    assert response.status_code in (200, 400) and time.monotonic() - begun < 20
+
+
+@pytest.mark.parametrize("path", ["/v1/models/../../etc/passwd", "/page/..%2f..%2fserver.py", "/v1/models/%2e%2e/%00",
+                                  "/v1/responses/..%2fx", "//etc/passwd", "/%ff"])  # fmt: skip
+def test_paths_lead_nowhere(server: Running, path: str) -> None:
+    for method in ("GET", "PUT", "DELETE", "PATCH", "TRACE", "NONSENSE"):
+        response = server.client.request(method, path)
+        assert 400 <= response.status_code < 500
+        assert not response.text or response.json()["error"]["message"]
+
+
+def test_other_methods_and_types(server: Running) -> None:
+    for path in PATHS:
+        for method in ("GET", "PUT", "DELETE", "PATCH", "HEAD"):
+            assert server.client.request(method, path).status_code == 405
+    assert server.client.head("/health").status_code == server.client.head("/").status_code == 200
+    for kind in ("text/plain", "multipart/form-data; boundary=x", "application/x-www-form-urlencoded", ""):
+        response = server.client.post(PATHS[0], content=json.dumps(VALID[PATHS[0]]), headers={"content-type": kind})
+        assert response.status_code == 400 and "application/json" in response.text
+
+
+@pytest.mark.parametrize("head", [b"Content-Length: -5", b"Content-Length: 99999999999999999999", b"X: " + b"a" * 9**6,
+                                  b"Content-Length: 2\r\nContent-Length: 3", b"Transfer-Encoding: chunked\r\n\r\nZZ",
+                                  b"Content-Encoding: gzip\r\nContent-Length: 2", b"X: a\x00b"])  # fmt: skip
+def test_heads_that_lie(server: Running, head: bytes) -> None:
+    with connect(server) as client:
+        lines = b"POST /v1/chat/completions HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
+        client.sendall(lines + head + b"\r\n\r\n{}")
+        assert client.recv(1000)[:12] in (b"HTTP/1.1 400", b"HTTP/1.1 413")
+
+
 def connect(server: Running) -> socket.socket:
     parts = urlsplit(server.url)
     return socket.create_connection((parts.hostname, parts.port), 10)
@@ -208,7 +309,8 @@ def test_soak(server: Running) -> None:
     for path in PATHS[:4]:  # warm
         server.post(path, VALID[path])
     threads = [threading.Thread(target=client, args=(seed,)) for seed in range(12)]
-    start = memory() if os.path.exists("/proc/self/statm") else 0
+    linux = os.path.exists("/proc/self/statm")
+    start, files = (memory(), len(os.listdir("/proc/self/fd"))) if linux else (0, 0)
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -221,5 +323,10 @@ def test_soak(server: Running) -> None:
         time.sleep(0.02)
     assert (engine.running, engine.waiting) == (0, 0)
     assert threading.active_count() < 40
-    if start:
-        assert memory() - start < 64 << 20
+    if linux:
+        grown, left = memory() - start, len(os.listdir("/proc/self/fd")) - files
+        print(
+            f"{seconds:.0f} s, {done[0]} answers read or left, the slowest in {slowest[0]:.1f} s; memory "
+            f"{grown / 2**20:+.1f} MiB on {start / 2**20:.0f}, {threading.active_count()} threads, {left:+d} files"
+        )
+        assert grown < 64 << 20 and left < 10

@@ -204,6 +204,27 @@ def test_an_exception_of_progress_comes_out_and_the_session_goes_on(ids: list[in
     assert session.position == position + 5
 
 
+def test_a_progress_callback_that_uses_the_model_is_told_so(ids: list[int]) -> None:
+    """It runs in the middle of a call, which it would wait for."""
+    model = flashmoe.Model(MODEL.folder, memory="64MiB", context=4000)
+    session, other = model.session(), model.session()
+    uses = [
+        lambda: other.eval([1]), lambda: session.eval([1]), lambda: model.step([other], [1]), model.session,
+        session.fork, lambda: model.reserve(model, 1), lambda: next(model.generate([1])),
+    ]  # fmt: skip
+    seen = []
+
+    def progress(done: int, total: int) -> None:
+        for use in uses:
+            with pytest.raises(flashmoe.UsageError, match="progress callback"):
+                use()
+        seen.append(other.position)
+
+    session.eval((ids * 100)[:3000], progress=progress)
+    assert seen and session.position == 3000
+    assert other.eval([1]).shape and other.position == 1
+
+
 def test_a_session_closed_from_a_progress_callback_does_not_deadlock(ids: list[int]) -> None:
     model = flashmoe.Model(MODEL.folder, memory="64MiB", context=4000)
     other = model.session()

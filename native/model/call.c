@@ -68,9 +68,11 @@ static void account_seconds(fm_phase_stats *phase, const fm_call *call, double s
 fm_status fm_session_eval(fm_session *s, const int32_t *ids, size_t n, fm_logits which, float *logits,
                           fm_progress progress, void *progress_context, fm_error *err) {
     fm_model *m = s->model;
-    atomic_store(&s->cancelled, false);
-    pthread_mutex_lock(&m->lock);
-    fm_status status = fm_session_check(s, ids, n, err);
+    atomic_store(&s->cancelled, false); /* before it waits for its turn, since it may be cancelled meanwhile */
+    fm_status status = fm_model_lock(m, err);
+    if (status != FM_OK)
+        return status;
+    status = fm_session_check(s, ids, n, err);
     if (status == FM_OK) {
         fm_experts_stats before, after;
         fm_experts_stats_get(m->experts, &before);
@@ -147,8 +149,10 @@ fm_status fm_model_step(fm_model *m, fm_session *const *sessions, const int32_t 
                         fm_progress progress, void *progress_context, fm_error *err) {
     for (size_t i = 0; i < n; i++)
         atomic_store(&sessions[i]->cancelled, false);
-    pthread_mutex_lock(&m->lock);
-    fm_status status = check_step(m, sessions, ids, n, err);
+    fm_status status = fm_model_lock(m, err);
+    if (status != FM_OK)
+        return status;
+    status = check_step(m, sessions, ids, n, err);
     if (status == FM_OK) {
         fm_experts_stats before, after;
         fm_experts_stats_get(m->experts, &before);

@@ -42,7 +42,11 @@ fm_status fm_model_open(const fm_spec *spec, const fm_options *options, fm_progr
     fm_model *m = calloc(1, sizeof *m);
     if (!m)
         return fm_fail(err, FM_NO_MEMORY, "out of memory for the model");
-    pthread_mutex_init(&m->lock, NULL);
+    pthread_mutexattr_t owned; /* by a thread, which is told when it wants the lock again (fm_model_lock) */
+    pthread_mutexattr_init(&owned);
+    pthread_mutexattr_settype(&owned, PTHREAD_MUTEX_ERRORCHECK);
+    pthread_mutex_init(&m->lock, &owned);
+    pthread_mutexattr_destroy(&owned);
     pthread_mutex_init(&m->closing_lock, NULL);
     m->ops = options->backend && strcmp(options->backend, "cpu") != 0 ? &fm_gpu_backend : &fm_cpu_backend;
     fm_status status = fm_table_new(spec, &m->table, err);

@@ -69,6 +69,8 @@ typedef struct fm_call {
 
 /* Frees the sessions in `closing`; the lock is held, or nothing runs any more. */
 void fm_model_free_closed(fm_model *model);
+/* Begins a call: takes the lock. FM_BAD_ARGUMENT in a progress callback of a call that holds it. */
+fm_status fm_model_lock(fm_model *model, fm_error *err);
 /* Ends a call that took the lock. */
 void fm_model_unlock(fm_model *model);
 

@@ -53,6 +53,16 @@ void fm_model_free_closed(fm_model *m) {
     }
 }
 
+/* The lock knows its owner (fm_model_open), so that a progress callback which uses the model is told so and does not
+ * wait for the call that it was called from. */
+fm_status fm_model_lock(fm_model *m, fm_error *err) {
+    if (pthread_mutex_lock(&m->lock) == 0)
+        return FM_OK;
+    return fm_fail(err, FM_BAD_ARGUMENT,
+                   "the model is in the middle of a call of this very thread, whose progress callback cannot use the "
+                   "model: note there what is to be done, and do it when the call has returned");
+}
+
 /* A session that is closed meanwhile, perhaps by this very thread from its progress callback, waits in `closing`
  * instead of for the lock; who lets go of the lock frees it. */
 void fm_model_unlock(fm_model *m) {
@@ -67,11 +77,13 @@ void fm_model_unlock(fm_model *m) {
 }
 
 fm_status fm_model_reserve(fm_model *m, uint64_t bytes, fm_error *err) {
-    pthread_mutex_lock(&m->lock);
+    fm_status status = fm_model_lock(m, err);
+    if (status != FM_OK)
+        return status;
     fm_model_free_closed(m); /* what is closed makes room */
     uint64_t before = m->reserved;
     m->reserved = bytes;
-    fm_status status = share_memory(m, m->sessions, NULL);
+    status = share_memory(m, m->sessions, NULL);
     if (status != FM_OK) {
         m->reserved = before;
         fm_fail(err, status, "the memory budget of %.1f MiB has no room for another %.1f MiB beside %u open sessions",
@@ -106,16 +118,20 @@ static fm_status new_session(fm_model *m, fm_session **out, fm_error *err) {
 }
 
 fm_status fm_session_new(fm_model *m, fm_session **session, fm_error *err) {
-    pthread_mutex_lock(&m->lock);
-    fm_status status = new_session(m, session, err);
+    fm_status status = fm_model_lock(m, err);
+    if (status != FM_OK)
+        return status;
+    status = new_session(m, session, err);
     fm_model_unlock(m);
     return status;
 }
 
 fm_status fm_session_fork(fm_session *from, fm_session **forked, fm_error *err) {
     fm_model *m = from->model;
-    pthread_mutex_lock(&m->lock);
-    fm_status status = new_session(m, forked, err);
+    fm_status status = fm_model_lock(m, err);
+    if (status != FM_OK)
+        return status;
+    status = new_session(m, forked, err);
     if (status == FM_OK) {
         fm_session *to = *forked;
         m->ops->state_copy(to->state, from->state, from->position);

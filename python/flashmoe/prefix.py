@@ -56,7 +56,8 @@ class PrefixStore(AbstractContextManager["PrefixStore"]):
             session.eval(ids[reused:])
             store.put(session)
 
-    memory_bytes: most that states may take of the model's budget, bytes or "1GiB"; an eighth of it by default.
+    memory_bytes: most that states may take of the model's budget, bytes or "1GiB"; an eighth of it by default. 0 keeps
+    none, on disk neither: they get there by way of memory.
     folder: where states are kept on disk; None for nowhere. May be shared by models and processes.
     disk_bytes: most that all session files in the folder may take together.
 
@@ -71,14 +72,14 @@ class PrefixStore(AbstractContextManager["PrefixStore"]):
         disk_bytes: int | str = "8GiB",
     ) -> None:
         self.model = model
-        self.memory_bytes = model.plan.budget // 8 if memory_bytes is None else parse_size(memory_bytes)
+        self.memory_bytes = model.plan.budget // 8 if memory_bytes is None else parse_size(memory_bytes, least=0)
         self.every = -(-EVERY // model.plan.sweep) * model.plan.sweep  # a sweep ends there anyway
         self._states: list[_State] = []  # the one used longest ago first
         self._reserved = 0
         self._hits = self._misses = self._tokens_reused = 0
         self._lock = threading.RLock()
         self._files: Files | None = None
-        if folder is not None:
+        if folder is not None and self.memory_bytes:
             self._files = Files(model.fingerprint, Path(folder).expanduser(), parse_size(disk_bytes))
 
     # ---- using states
@@ -107,7 +108,7 @@ class PrefixStore(AbstractContextManager["PrefixStore"]):
         those at a multiple of `every` tokens, which serve a running process."""
         with session._lock:
             position = session.position
-            if position == 0:
+            if position == 0 or not self.memory_bytes:
                 return
             with self._lock:
                 state = self._remember(session)
@@ -117,6 +118,8 @@ class PrefixStore(AbstractContextManager["PrefixStore"]):
     def points(self, prompt: Prompt, ids: Sequence[int], position: int = 0) -> list[int]:
         """Where a prefill of `ids[position:]` should stop for a `put`, ascending. ids: the prompt's, as `spell` gave
         them."""
+        if not self.memory_bytes:
+            return []
         points = set()
         preamble = prompt.preamble
         if preamble >= SHORTEST and list(ids[:preamble]) == prompt.ids[:preamble]:

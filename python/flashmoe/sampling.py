@@ -138,6 +138,14 @@ class Sampler:
     def sample(self, logits: Logits) -> tuple[int, float]:
         """The next token and the logarithm of the probability that the model itself gave it. Keeps `logits`
         as it is."""
+        token = self.draw(logits)
+        top = float(np.max(logits))
+        log_sum = top + math.log(float(np.sum(np.exp(logits - np.float32(top)), dtype=np.float64)))
+        return token, min(float(logits[token]) - log_sum, 0.0)
+
+    def draw(self, logits: Logits) -> int:
+        """The next token, as `sample`, where nobody wants its probability: over a large vocabulary that takes longer
+        than the draw."""
         top = float(np.max(logits))
         if not math.isfinite(top):
             raise FlashMoeError(
@@ -145,12 +153,11 @@ class Sampler:
                 "or its arithmetic overflowed"
             )
         token = self._choose(self._allowed(logits))
-        log_sum = top + math.log(float(np.sum(np.exp(logits - np.float32(top)), dtype=np.float64)))
         if self._counts is not None:
             self._counts[token] = self._counts.get(token, 0) + 1
         if self.constraint is not None:
             self.constraint.accept(token)
-        return token, min(float(logits[token]) - log_sum, 0.0)
+        return token
 
     def probabilities(self, logits: Logits) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
         """The tokens that can be drawn next and their probabilities."""
@@ -203,7 +210,7 @@ class Sampler:
             out = logits.copy() if out is logits else out
             self.constraint.mask(out)
             if np.max(out) == -np.inf:
-                raise FlashMoeError("the constraint allows no token to follow; its grammar cannot be finished")
+                raise UsageError("the constraint allows no token to follow; its grammar cannot be finished")
         return out
 
     def _penalized(self, logits: Logits) -> Logits:

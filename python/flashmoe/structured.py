@@ -21,7 +21,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 import numpy.typing as npt
 
-from .errors import FlashMoeError, UsageError
+from .errors import UsageError
 from .text.toolcalls import CALL, END_CALL, json_types, named_schema
 
 if TYPE_CHECKING:
@@ -67,6 +67,8 @@ class Constraint:
 
         limits = LLParserLimits(max_lexer_states=_STATES_MOST, verbose_errors=False)
         self._matcher = LLMatcher(_vocabulary(tokenizer), grammar, log_level=0, limits=limits)
+        if not self._matcher.is_error():
+            self._matcher.compute_bitmask()  # finds schemas that refer to themselves and to nothing else
         if self._matcher.is_error():
             raise UsageError(f"the grammar cannot be used: {_first_line(self._matcher.get_error())}")
 
@@ -127,14 +129,18 @@ class Constraint:
     def mask(self, logits: npt.NDArray[np.float32]) -> None:
         bits = np.frombuffer(self._matcher.compute_bitmask(), np.uint8)
         if self._matcher.is_error():
-            raise FlashMoeError(f"the constraint cannot go on: {_first_line(self._matcher.get_error())}")
+            raise self._stuck()
         allowed = np.unpackbits(bits, count=min(8 * bits.size, logits.size), bitorder="little").view(bool)
         logits[: allowed.size][~allowed] = -np.inf
         logits[allowed.size :] = -np.inf
 
     def accept(self, token_id: int) -> None:
         if not self._matcher.is_stopped() and not self._matcher.consume_token(token_id):
-            raise FlashMoeError(f"token {token_id} is not what the constraint allows")
+            raise self._stuck() if self._matcher.is_error() else UsageError(f"the constraint forbids token {token_id}")
+
+    def _stuck(self) -> UsageError:
+        """Some grammars turn out to be too large only while they are followed."""
+        return UsageError(f"the constraint cannot go on: {_first_line(self._matcher.get_error())}")
 
     @property
     def done(self) -> bool:
@@ -153,6 +159,8 @@ class Constraint:
 
 
 def _first_line(text: str) -> str:
+    if text.strip() == "NoExtensionBias":  # llguidance's way of saying so
+        return "no text fits it; does a schema refer to itself and to nothing else?"
     return text.strip().partition("\n")[0]
 
 

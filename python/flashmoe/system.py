@@ -18,10 +18,10 @@ AUTO_SHARE = 0.7
 AUTO_SPARE = 1 << 30
 
 
-def parse_size(value: int | str) -> int:
+def parse_size(value: int | str, least: int = 1) -> int:
     """Bytes of a size such as 8589934592, "8GiB", "8 GB" or "512MiB".
 
-    Raises UsageError when it is no size or not positive.
+    Raises UsageError when it is no size or below `least`.
     """
     if isinstance(value, bool) or not isinstance(value, int | str):
         raise UsageError(f"{value!r} is not a size; write bytes or something like '8GiB'")
@@ -32,8 +32,8 @@ def parse_size(value: int | str) -> int:
         if not match or match[2].lower() not in _UNITS:
             raise UsageError(f"{value!r} is not a size; write bytes or something like '8GiB', '512MiB' or '8GB'")
         size = int(float(match[1]) * _UNITS[match[2].lower()])
-    if size <= 0:
-        raise UsageError(f"a memory budget must be positive, not {value!r}")
+    if size < least:
+        raise UsageError(f"a size must {'be positive' if least else 'not be negative'}, not {value!r}")
     return size
 
 

@@ -30,7 +30,7 @@ def main(options: argparse.Namespace) -> int:
         max_queue=options.max_queue,
         grace=options.grace,
         prefix_dir=Path(options.prefix_dir).expanduser() if options.prefix_dir else None,
-        prefix_memory=parse_size(options.prefix_memory) if options.prefix_memory else None,
+        prefix_memory=parse_size(options.prefix_memory, least=0) if options.prefix_memory else None,
         prefix_disk=parse_size(options.prefix_disk),
         origins=tuple(options.allow_origin),
     )

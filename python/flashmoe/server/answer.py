@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from ..chat import Event, FinishEvent, ReasoningEvent, ToolCallEvent
+from ..chat import Event, FinishEvent, ReasoningEvent, TextEvent, ToolCallEvent
 from ..generate import FinishReason, Usage
 from ..sampling import Sampler, Sampling
 from ..text.stops import StopFilter
@@ -66,6 +66,19 @@ class Chunk:
     events: list[Event]
     tokens: list[Choice]
 
+    def followed_by(self, later: Chunk) -> Chunk:
+        """Both as one, texts joined."""
+        events = list(self.events)
+        for event in later.events:
+            last = events[-1] if events else None
+            if isinstance(event, TextEvent) and isinstance(last, TextEvent):
+                events[-1] = TextEvent(last.text + event.text)
+            elif isinstance(event, ReasoningEvent) and isinstance(last, ReasoningEvent):
+                events[-1] = ReasoningEvent(last.text + event.text)
+            else:
+                events.append(event)
+        return Chunk(self.index, events, self.tokens + later.tokens)
+
 
 @dataclass(frozen=True, slots=True)
 class Finish:
@@ -115,7 +128,7 @@ class Answer:
             logits = raw.copy()
             for id, bias in self._ask.logit_bias.items():
                 logits[id] += np.float32(bias)
-        id, _ = self._sampler.sample(logits)
+        id = self._sampler.draw(logits)
         self._tokens += 1
         self._first = self._first or time.perf_counter()
         ended = id in self._eos

@@ -66,6 +66,7 @@ def create_app(model: Model, settings: Settings) -> FastAPI:
 def _watching(service: Service) -> APIRouter:
     routes = APIRouter()
 
+    @routes.head("/health", include_in_schema=False)
     @routes.get("/health")
     def health() -> JSONResponse:
         engine = service.engine

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING
 from ..errors import Cancelled, ContextFullError, FlashMoeError, MemoryBudgetError, UsageError
 from ..generate import Usage
 from ..session import PhaseStats
-from .answer import Answer, Ask, Failure, Finish, Item, Logits
+from .answer import Answer, Ask, Chunk, Failure, Finish, Item, Logits
 from .errors import ApiError
 from .fair import FairQueue
 
@@ -63,7 +63,7 @@ class Ticket:
         self.reason: BaseException | None = None  # of the cancellation, where the client is to be told one
         self.wait_until, self._max_seconds = self.created + max_wait, max_seconds
         self.end_at = float("inf")
-        self._loop = asyncio.get_running_loop()
+        self.loop = asyncio.get_running_loop()
         self._items: asyncio.Queue[Item] = asyncio.Queue()
         self._open = ask.n  # answers whose end was not read yet
         self._ends = 0  # answers that have ended
@@ -72,8 +72,14 @@ class Ticket:
         return self._read()
 
     async def _read(self) -> AsyncIterator[Item]:
+        """What came while the reader was busy is one chunk, so that one who lags catches up."""
+        held: Item | None = None
         while self._open:
-            item = await self._items.get()
+            item, held = held or await self._items.get(), None
+            while isinstance(item, Chunk) and held is None and not self._items.empty():
+                held = self._items.get_nowait()
+                if isinstance(held, Chunk) and held.index == item.index:
+                    item, held = item.followed_by(held), None
             if isinstance(item, Failure):
                 self._open = 0
                 raise item.error
@@ -89,19 +95,15 @@ class Ticket:
         self.end_at = time.perf_counter() + self._max_seconds
 
     def deliver(self, items: Sequence[Item]) -> None:
-        if not items:
-            return
-        try:
-            self._loop.call_soon_threadsafe(self._put, items)
-        except RuntimeError:  # the loop has ended, and with it whoever read this
-            self.cancel()
+        deliver_all([(self, items)])
 
     def dropped(self) -> None:
         """The engine has let go of it because it was cancelled."""
         with suppress(RuntimeError):
-            self._loop.call_soon_threadsafe(self._end, "cancelled")
+            self.loop.call_soon_threadsafe(self._end, "cancelled")
 
-    def _put(self, items: Sequence[Item]) -> None:
+    def put(self, items: Sequence[Item]) -> None:
+        """In its event loop."""
         for item in items:
             self._items.put_nowait(item)
             if isinstance(item, Failure):
@@ -119,6 +121,25 @@ class Ticket:
         if not self.outcome:
             self.outcome = outcome
             self._on_end(self)
+
+
+def deliver_all(parcels: Sequence[tuple[Ticket, Sequence[Item]]]) -> None:
+    """Hands items over to the event loops of their tickets, from any thread. A loop is woken once for all of them:
+    each time, the threads' turns at Python's lock change, which costs more than what is handed over."""
+
+    def put(mine: list[tuple[Ticket, Sequence[Item]]]) -> None:
+        for ticket, items in mine:
+            ticket.put(items)
+
+    by_loop: dict[asyncio.AbstractEventLoop, list[tuple[Ticket, Sequence[Item]]]] = {}
+    for ticket, items in parcels:
+        by_loop.setdefault(ticket.loop, []).append((ticket, items))
+    for loop, mine in by_loop.items():
+        try:
+            loop.call_soon_threadsafe(put, mine)
+        except RuntimeError:  # the loop has ended, and with it whoever read this
+            for ticket, _ in mine:
+                ticket.cancel()
 
 
 @dataclass
@@ -156,6 +177,7 @@ class Engine:
         self._queue: FairQueue[Ticket] = FairQueue()
         self._prefilling: deque[_Timeline] = deque()
         self._decoding: list[_Timeline] = []
+        self._outbox: list[tuple[Ticket, Sequence[Item]]] = []  # what the running turn has brought
         self._owed = 0.0  # seconds of prefill that decode has not had for itself yet
         self._rate = 0.0  # tokens of prefill in a second, as last seen
         self._condition = threading.Condition()
@@ -239,7 +261,9 @@ class Engine:
                 self._expire()
                 self._admit()
                 self._turn()
+                self._send()
         except BaseException as error:
+            self._send()
             log.critical("the engine has failed", exc_info=error)
             with self._condition:
                 self.failure = error
@@ -252,6 +276,11 @@ class Engine:
                 timeline.session.close()
             self._prefilling.clear()
             self._decoding.clear()
+
+    def _send(self) -> None:
+        if self._outbox:
+            deliver_all(self._outbox)
+            self._outbox = []
 
     def _wait(self) -> bool:
         with self._condition:
@@ -269,20 +298,21 @@ class Engine:
                 ticket.dropped()
             else:
                 message = f"the request waited {self.settings.max_wait:.0f} s for its turn; try again later"
-                ticket.deliver([Failure(ApiError(503, message, retry_after=self._retry_after()))])
+                self._outbox.append((ticket, [Failure(ApiError(503, message, retry_after=self._retry_after()))]))
         for timeline in [*self._prefilling, *self._decoding]:
             ticket = timeline.ticket
             if ticket.cancelled:
                 self._leave(timeline)
                 if ticket.reason is not None:
-                    ticket.deliver([Failure(ticket.reason)])
-                ticket.dropped()
+                    self._outbox.append((ticket, [Failure(ticket.reason)]))
+                else:
+                    ticket.dropped()
             elif now > ticket.end_at and timeline.answer is None:
                 message = f"the prompt was not read within {self.settings.max_seconds:.0f} s"
                 self._fail(timeline, ApiError(503, message))
             elif now > ticket.end_at and timeline.answer is not None:
                 self._leave(timeline)
-                ticket.deliver(timeline.answer.end("length"))
+                self._outbox.append((ticket, timeline.answer.end("length")))
 
     def _admit(self) -> None:
         """Begins requests in their turn, as far as there is room for all of their answers."""
@@ -302,10 +332,10 @@ class Engine:
                     if self.running and not self._draining:  # one of them will end
                         self._queue.put_back(ticket.ask.client, ticket)
                         return
-                ticket.deliver([Failure(error)])
+                self._outbox.append((ticket, [Failure(error)]))
                 continue
             except Exception as error:
-                ticket.deliver([Failure(error)])
+                self._outbox.append((ticket, [Failure(error)]))
                 continue
             ticket.begin(reused)
             self.totals.requests += 1
@@ -379,7 +409,7 @@ class Engine:
         except FlashMoeError as error:
             for each in timelines:
                 each.session.close()
-            ticket.deliver([Failure(error)])
+            self._outbox.append((ticket, [Failure(error)]))
             return
         self._decoding += timelines
         for each in timelines:
@@ -423,7 +453,8 @@ class Engine:
             return
         if timeline.answer.finished:
             self._leave(timeline)
-        timeline.ticket.deliver(items)
+        if items:
+            self._outbox.append((timeline.ticket, items))
 
     def _fail(self, timeline: _Timeline, error: BaseException) -> None:
         """Ends the whole request."""
@@ -431,7 +462,7 @@ class Engine:
         for each in self._timelines():
             if each.ticket is ticket:
                 self._leave(each)
-        ticket.deliver([Failure(error)])
+        self._outbox.append((ticket, [Failure(error)]))
 
     def _leave(self, timeline: _Timeline) -> None:
         """Takes a timeline out; a copy of its state may serve another request."""

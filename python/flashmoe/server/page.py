@@ -30,6 +30,7 @@ def router(service: Service) -> APIRouter:
             raise ApiError(404, f"the page has no file {name[:60]!r}")
         return Response(known[name], media_type=TYPES[name[name.rfind(".") :]], headers=HEADERS)
 
+    @routes.head("/")
     @routes.get("/")
     def index() -> Response:
         return reply("index.html")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -17,6 +18,9 @@ from .settings import Settings
 
 HEADER_SECONDS = 20.0  # within which the head of a request must arrive
 MOST_CONNECTIONS = 512
+SWITCH_SECONDS = (
+    0.0005  # the engine comes back from a step ten times a second to a thousand, and must not wait for Python
+)
 
 
 class Protocol(H11Protocol):
@@ -68,6 +72,7 @@ class Server(uvicorn.Server):
 def serve(app: FastAPI, settings: Settings, sock: socket.socket, on_start: Callable[[int], object]) -> None:
     """Serves until SIGINT or SIGTERM. on_start is called with the port, once it listens."""
     service: Service = app.state.service
+    sys.setswitchinterval(SWITCH_SECONDS)
     try:
         Server(configuration(app, settings), service, on_start).run(sockets=[sock])
     finally:

@@ -52,34 +52,34 @@ class EventStream(Response):
             await sender
 
     async def _send(self, send: Send) -> None:
+        loop = asyncio.get_running_loop()
+        sent = loop.time()
+
+        async def stay_alive() -> None:
+            while True:
+                await asyncio.sleep(sent + KEEP_ALIVE_SECONDS - loop.time())
+                if loop.time() - sent >= KEEP_ALIVE_SECONDS:
+                    await write(self._keep_alive)
+
+        async def write(text: str) -> None:
+            nonlocal sent
+            await send({"type": "http.response.body", "body": text.encode(), "more_body": True})
+            sent = loop.time()
+
         await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+        alive = asyncio.ensure_future(stay_alive())
         try:
             async with asyncio.timeout(None) as patience:
-                async for text in _alive(self._events, self._keep_alive):
-                    patience.reschedule(asyncio.get_running_loop().time() + STALL_SECONDS)
-                    await send({"type": "http.response.body", "body": text.encode(), "more_body": True})
+                async for text in self._events:
+                    patience.reschedule(loop.time() + STALL_SECONDS)
+                    await write(text)
                     patience.reschedule(None)
-                await send({"type": "http.response.body", "body": b"", "more_body": False})
+            alive.cancel()
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
         except TimeoutError:
             pass  # on_end cancels the request; the server closes the connection
-
-
-async def _alive(events: AsyncIterator[str], keep_alive: str) -> AsyncIterator[str]:
-    """The same events, with a sign of life in each long pause."""
-    waiting = asyncio.ensure_future(anext(events, None))
-    try:
-        while True:
-            done, _ = await asyncio.wait((waiting,), timeout=KEEP_ALIVE_SECONDS)
-            if not done:
-                yield keep_alive
-                continue
-            text = waiting.result()
-            if text is None:
-                return
-            waiting = asyncio.ensure_future(anext(events, None))
-            yield text
-    finally:
-        waiting.cancel()
+        finally:
+            alive.cancel()
 
 
 async def whole(request: Request, on_end: Callable[[], object], answer: Awaitable[T]) -> T | Response:

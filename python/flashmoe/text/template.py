@@ -66,9 +66,12 @@ class ChatTemplate:
 
         options: further variables of the template, such as `enable_thinking=False`.
         """
-        given = [normalize(messages), [dict(tool) for tool in tools or ()] or None, options]
-        shield = self._tokenizer.shield_for(self._source, given)
-        safe_messages, safe_tools, safe_options = self._tokenizer.shield(given, shield)
+        try:
+            given = [normalize(messages), [dict(tool) for tool in tools or ()] or None, options]
+            shield = self._tokenizer.shield_for(self._source, given)
+            safe_messages, safe_tools, safe_options = self._tokenizer.shield(given, shield)
+        except RecursionError:
+            raise TemplateError("the messages or tools are nested too deeply") from None
         text = self._render(
             **{**self._special_tokens, **safe_options},
             messages=safe_messages,
