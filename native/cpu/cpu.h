@@ -38,7 +38,7 @@ typedef struct fm_scratch {
     float *u, *conv, *z, *a, *b; /* [c][channels] twice, [c][value width], [c][value heads] twice */
     float *mixed;                /* [c][max(heads head_dim, value width)] */
     float *spans;                /* partial attention: see mixer.c */
-    size_t spans_of_thread;
+    size_t span_floats;          /* of one token and key/value head */
 
     float *router;                  /* [c][experts] */
     float *shared_gate, *shared_up; /* [c][shared_inner] */
@@ -72,6 +72,7 @@ typedef struct fm_product {
 } fm_product;
 
 enum { FM_PRODUCTS = 4 * 64 };
+enum { FM_ATTEND_TOKENS = 4 }; /* tokens that pass through keys and values together in prefill */
 
 /* scratch.c */
 uint64_t fm_scratch_layout(fm_scratch *scratch, const fm_table *table, const fm_plan *plan, const fm_kernels *kernels,

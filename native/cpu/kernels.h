@@ -70,11 +70,12 @@ typedef struct fm_kernels {
     /* One row of a stored matrix as float32 (embedding): out [cols]. */
     void (*row)(const fm_matrix *m, uint32_t row, float *out);
 
-    /* Attention of `heads` query rows that share one key/value head over `len` <= FM_ATTEND_SPAN positions.
-     *   q [heads][dim], already scaled; k, v [len][dim]; out [heads][dim] unnormalised, max [heads], sum [heads]:
-     *   out_h = sum_j exp(q_h.k_j - max_h) v_j,  sum_h = sum_j exp(q_h.k_j - max_h). */
-    void (*attend_span)(const float *q, uint32_t heads, const float *k, const float *v, uint32_t len, uint32_t dim,
-                        float *out, float *max, float *sum);
+    /* Attention of queries that share one key/value head over `len` <= FM_ATTEND_SPAN positions: `heads` of each of
+     * some tokens, which are ldq floats apart.
+     *   q [tokens][heads][dim], already scaled; k, v [len][dim]; for each row r = token * heads + head of the queries,
+     *   out_r = sum_j exp(q_r.k_j - max_r) v_j  [dim], unnormalised,  sum_r = sum_j exp(q_r.k_j - max_r). */
+    void (*attend_span)(const float *q, size_t ldq, uint32_t tokens, uint32_t heads, const float *k, const float *v,
+                        uint32_t len, uint32_t dim, float *out, float *max, float *sum);
 
     /* The gated delta rule of one value head, token after token; state S [dk][dv], row-major, s_in before the first and
      * s_out after the last, which may be the same. Per token, with S as it was before it:

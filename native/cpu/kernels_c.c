@@ -69,12 +69,13 @@ static void c_matmul(const fm_matrix *m, uint32_t row0, uint32_t row1, const fm_
 
 /* ---- mixers ------------------------------------------------------------------------------------------------------ */
 
-static void c_attend_span(const float *q, uint32_t heads, const float *k, const float *v, uint32_t len, uint32_t dim,
-                          float *out, float *max, float *sum) {
-    for (uint32_t h = 0; h < heads; h++) {
+static void c_attend_span(const float *q, size_t ldq, uint32_t tokens, uint32_t heads, const float *k, const float *v,
+                          uint32_t len, uint32_t dim, float *out, float *max, float *sum) {
+    for (uint32_t h = 0; h < tokens * heads; h++) {
+        const float *query = q + h / heads * ldq + (size_t)(h % heads) * dim;
         float score[FM_ATTEND_SPAN], largest = -INFINITY, total = 0;
         for (uint32_t j = 0; j < len; j++) {
-            score[j] = dot(q + (size_t)h * dim, k + (size_t)j * dim, dim);
+            score[j] = dot(query, k + (size_t)j * dim, dim);
             largest = score[j] > largest ? score[j] : largest;
         }
         float *o = out + (size_t)h * dim;

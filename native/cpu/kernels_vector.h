@@ -4,7 +4,7 @@
  * v_mul, v_div, v_fma(a, b, c) = a b + c, v_fnma(a, b, c) = c - a b, v_min and v_max (the second where one is NaN),
  * v_round (to even), v_pow2 (of a whole number in [-126, 127]), v_clear_less(x, limit, y) = x < limit ? 0 : y,
  * v_load_part(p, count) and v_store_part(p, x, count) for the first count lanes (the others are zero and not touched),
- * ATTEND_HEADS (heads whose 4 vectors of sums each fit in registers), v_sum, v_most (over the lanes), reduce4 (four
+ * ATTEND_HEADS (queries whose 4 vectors of sums each fit in registers), v_sum, v_most (over the lanes), reduce4 (four
  * sums, in an order of additions that is the same for each).
  *
  * The last lanes of a run go through the same operations as full vectors, so that a value does not depend on where in
@@ -133,92 +133,117 @@ static float exp_minus_max(float *x, uint32_t n, float *max) {
 /* ---- attention
  * -------------------------------------------------------------------------------------------------------- */
 
-/* Scores of some heads at four positions; positions may repeat. */
-INLINE void scores(int heads, const float *q, const float *const *k, uint32_t dim, float (*out)[FM_ATTEND_SPAN + 4],
+enum {
+    ATTEND_ROWS = 32,              /* queries of a pass through keys and values */
+    ATTEND_KEYS = 16,              /* positions whose keys stay in the nearest cache for all of them */
+    ATTEND_VALUES = 64,            /* the same of values, of which a few columns are taken at a time */
+    ATTEND_W = FM_ATTEND_SPAN + 4, /* room for the scores of a row */
+};
+
+/* Scores of some rows at four positions; positions may repeat. */
+INLINE void scores(int rows, const float *const *q, const float *const *k, uint32_t dim, float (*out)[ATTEND_W],
                    uint32_t at) {
     V s[ATTEND_HEADS][4];
     UNROLL
-    for (int h = 0; h < heads; h++)
-        s[h][0] = s[h][1] = s[h][2] = s[h][3] = v_zero();
+    for (int r = 0; r < rows; r++)
+        s[r][0] = s[r][1] = s[r][2] = s[r][3] = v_zero();
     for (uint32_t i = 0; i < dim; i += LANES) {
         V key[4];
         UNROLL
         for (int j = 0; j < 4; j++)
             key[j] = v_load_some(k[j] + i, dim - i);
         UNROLL
-        for (int h = 0; h < heads; h++) {
-            V query = v_load_some(q + (size_t)h * dim + i, dim - i);
+        for (int r = 0; r < rows; r++) {
+            V query = v_load_some(q[r] + i, dim - i);
             UNROLL
             for (int j = 0; j < 4; j++)
-                s[h][j] = v_fma(query, key[j], s[h][j]);
+                s[r][j] = v_fma(query, key[j], s[r][j]);
         }
     }
     UNROLL
-    for (int h = 0; h < heads; h++)
-        reduce4(s[h][0], s[h][1], s[h][2], s[h][3], out[h] + at);
+    for (int r = 0; r < rows; r++)
+        reduce4(s[r][0], s[r][1], s[r][2], s[r][3], out[r] + at);
 }
 
-/* Columns [i, i + vectors * LANES) of the sums of v rows with the weights of some heads. */
-INLINE void weigh(int heads, int vectors, const float (*w)[FM_ATTEND_SPAN + 4], const float *v, uint32_t len,
+/* Adds positions [first, last) to columns [i, i + vectors * LANES) of the weighted sums of some rows. */
+INLINE void weigh(int rows, int vectors, const float (*w)[ATTEND_W], const float *v, uint32_t first, uint32_t last,
                   uint32_t dim, uint32_t i, float *out) {
     V s[ATTEND_HEADS][4];
     UNROLL
-    for (int h = 0; h < heads; h++)
+    for (int r = 0; r < rows; r++)
         UNROLL
     for (int c = 0; c < vectors; c++)
-        s[h][c] = v_zero();
-    for (uint32_t j = 0; j < len; j++) {
+        s[r][c] = first ? v_load_some(out + (size_t)r * dim + i + c * LANES, dim - i - (uint32_t)c * LANES) : v_zero();
+    for (uint32_t j = first; j < last; j++) {
         V value[4];
         UNROLL
         for (int c = 0; c < vectors; c++)
             value[c] = vectors > 1 ? v_loadu(v + (size_t)j * dim + i + c * LANES)
                                    : v_load_some(v + (size_t)j * dim + i, dim - i);
         UNROLL
-        for (int h = 0; h < heads; h++) {
-            V weight = v_set1(w[h][j]);
+        for (int r = 0; r < rows; r++) {
+            V weight = v_set1(w[r][j]);
             UNROLL
             for (int c = 0; c < vectors; c++)
-                s[h][c] = v_fma(weight, value[c], s[h][c]);
+                s[r][c] = v_fma(weight, value[c], s[r][c]);
         }
     }
     UNROLL
-    for (int h = 0; h < heads; h++)
+    for (int r = 0; r < rows; r++)
         UNROLL
     for (int c = 0; c < vectors; c++)
-        v_store_some(out + (size_t)h * dim + i + c * LANES, s[h][c], dim - i - (uint32_t)c * LANES);
+        v_store_some(out + (size_t)r * dim + i + c * LANES, s[r][c], dim - i - (uint32_t)c * LANES);
 }
 
-/* Heads that share the loads of keys and values. */
-INLINE void attend_heads(int heads, const float *q, const float *k, const float *v, uint32_t len, uint32_t dim,
-                         float *out, float *max, float *sum) {
-    float w[ATTEND_HEADS][FM_ATTEND_SPAN + 4] __attribute__((aligned(64)));
-    for (uint32_t j = 0; j < len; j += 4) {
-        const float *keys[4];
-        for (uint32_t p = 0; p < 4; p++)
-            keys[p] = k + (size_t)(j + p < len ? j + p : len - 1) * dim;
-        scores(heads, q, keys, dim, w, j);
+/* Columns [i, i + vectors * LANES) of the weighted sums of all rows. */
+INLINE void weigh_columns(int vectors, uint32_t rows, const float (*w)[ATTEND_W], const float *v, uint32_t len,
+                          uint32_t dim, uint32_t i, float *out) {
+    for (uint32_t first = 0; first < len; first += ATTEND_VALUES) {
+        const uint32_t last = len - first < ATTEND_VALUES ? len : first + ATTEND_VALUES;
+        uint32_t r = 0;
+        for (; r + ATTEND_HEADS <= rows; r += ATTEND_HEADS)
+            weigh(ATTEND_HEADS, vectors, w + r, v, first, last, dim, i, out + (size_t)r * dim);
+        for (; r < rows; r++)
+            weigh(1, vectors, w + r, v, first, last, dim, i, out + (size_t)r * dim);
     }
-    for (int h = 0; h < heads; h++)
-        sum[h] = exp_minus_max(w[h], len, &max[h]);
+}
+
+/* At most ATTEND_ROWS rows, which share the loads of keys and values. */
+static void attend_rows(const float *const *q, uint32_t rows, const float *k, const float *v, uint32_t len,
+                        uint32_t dim, float *out, float *max, float *sum) {
+    float w[ATTEND_ROWS][ATTEND_W] __attribute__((aligned(64)));
+    for (uint32_t first = 0; first < len; first += ATTEND_KEYS)
+        for (uint32_t r = 0; r < rows;) {
+            const uint32_t count = rows - r < ATTEND_HEADS ? 1 : ATTEND_HEADS;
+            for (uint32_t j = first; j < len && j < first + ATTEND_KEYS; j += 4) {
+                const float *keys[4];
+                for (uint32_t p = 0; p < 4; p++)
+                    keys[p] = k + (size_t)(j + p < len ? j + p : len - 1) * dim;
+                if (count == ATTEND_HEADS)
+                    scores(ATTEND_HEADS, q + r, keys, dim, w + r, j);
+                else
+                    scores(1, q + r, keys, dim, w + r, j);
+            }
+            r += count;
+        }
+    for (uint32_t r = 0; r < rows; r++)
+        sum[r] = exp_minus_max(w[r], len, &max[r]);
     uint32_t i = 0;
     for (; i + 4 * LANES <= dim; i += 4 * LANES)
-        weigh(heads, 4, (const float(*)[FM_ATTEND_SPAN + 4]) w, v, len, dim, i, out);
+        weigh_columns(4, rows, (const float(*)[ATTEND_W])w, v, len, dim, i, out);
     for (; i < dim; i += LANES)
-        weigh(heads, 1, (const float(*)[FM_ATTEND_SPAN + 4]) w, v, len, dim, i, out);
+        weigh_columns(1, rows, (const float(*)[ATTEND_W])w, v, len, dim, i, out);
 }
 
-static void attend_span(const float *q, uint32_t heads, const float *k, const float *v, uint32_t len, uint32_t dim,
-                        float *out, float *max, float *sum) {
-    for (uint32_t h = 0; h < heads;) {
-        const float *query = q + (size_t)h * dim;
-        float *o = out + (size_t)h * dim;
-        if (heads - h >= ATTEND_HEADS) {
-            attend_heads(ATTEND_HEADS, query, k, v, len, dim, o, max + h, sum + h);
-            h += ATTEND_HEADS;
-        } else {
-            attend_heads(1, query, k, v, len, dim, o, max + h, sum + h);
-            h++;
-        }
+static void attend_span(const float *q, size_t ldq, uint32_t tokens, uint32_t heads, const float *k, const float *v,
+                        uint32_t len, uint32_t dim, float *out, float *max, float *sum) {
+    const float *rows[ATTEND_ROWS];
+    for (uint32_t done = 0, all = tokens * heads; done < all;) {
+        uint32_t count = 0;
+        for (; count < ATTEND_ROWS && done + count < all; count++)
+            rows[count] = q + (done + count) / heads * ldq + (size_t)((done + count) % heads) * dim;
+        attend_rows(rows, count, k, v, len, dim, out + (size_t)done * dim, max + done, sum + done);
+        done += count;
     }
 }
 

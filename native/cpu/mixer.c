@@ -60,15 +60,20 @@ static void place_one(void *context, uint32_t task, uint32_t thread) {
     }
 }
 
-/* A partial result over one span of positions: out [group][dim] unnormalised, max [group], sum [group]. */
+/* Partial results over one span of positions, for some rows of queries: out [rows][dim] unnormalised, max, sum. */
 typedef struct partial {
     float *out, *max, *sum;
 } partial;
 
-static partial partial_at(const attention *a, size_t index) {
-    float *p = a->b->scratch.spans + index * a->b->scratch.spans_of_thread;
+/* Room number `index` of the scratch, with those after it as far as the rows go. */
+static partial partial_at(const attention *a, size_t index, uint32_t rows) {
+    float *p = a->b->scratch.spans + index * a->b->scratch.span_floats;
     uint32_t dim = a->b->config.head_dim;
-    return (partial){p, p + (size_t)a->group * dim, p + (size_t)a->group * (dim + 1)};
+    return (partial){p, p + (size_t)rows * dim, p + (size_t)rows * (dim + 1)};
+}
+
+static partial partial_row(partial p, uint32_t row, uint32_t dim) {
+    return (partial){p.out + (size_t)row * dim, p.max + row, p.sum + row};
 }
 
 /* The first of the query heads of token t and key/value head j, among those of all rows. */
@@ -76,20 +81,28 @@ static size_t head_of(const attention *a, uint32_t t, uint32_t j) {
     return (size_t)(a->row + t) * a->b->config.heads + (size_t)j * a->group;
 }
 
-static void attend(const attention *a, uint32_t t, uint32_t j, uint32_t span, partial p) {
+/* Tokens [t, t + tokens), which see equally much of the span. */
+static void attend(const attention *a, uint32_t t, uint32_t tokens, uint32_t j, uint32_t span, partial p) {
     const fm_config *c = &a->b->config;
     uint32_t first = span * FM_ATTEND_SPAN, len = a->position + t + 1 - first;
     if (len > FM_ATTEND_SPAN)
         len = FM_ATTEND_SPAN;
     size_t at = (size_t)first * c->head_dim;
     const float *q = a->b->scratch.qn + head_of(a, t, j) * c->head_dim;
-    a->b->kernels->attend_span(q, a->group, fm_state_keys(a->state, a->index, j) + at,
-                               fm_state_values(a->state, a->index, j) + at, len, c->head_dim, p.out, p.max, p.sum);
+    a->b->kernels->attend_span(q, (size_t)c->heads * c->head_dim, tokens, a->group,
+                               fm_state_keys(a->state, a->index, j) + at, fm_state_values(a->state, a->index, j) + at,
+                               len, c->head_dim, p.out, p.max, p.sum);
 }
 
-/* Adds a span's partial result to the sum over the spans before it, in order. */
-static void merge(const attention *a, partial total, partial p) {
+/* Adds a span's partial result to the sum over the spans before it, in order. The first is the sum. */
+static void merge(const attention *a, partial total, partial p, bool first) {
     uint32_t dim = a->b->config.head_dim;
+    if (first) {
+        memcpy(total.out, p.out, (size_t)a->group * dim * sizeof *p.out);
+        memcpy(total.max, p.max, a->group * sizeof *p.max);
+        memcpy(total.sum, p.sum, a->group * sizeof *p.sum);
+        return;
+    }
     for (uint32_t g = 0; g < a->group; g++) {
         float max = fmaxf(total.max[g], p.max[g]);
         float before = expf(total.max[g] - max), now = expf(p.max[g] - max);
@@ -119,34 +132,45 @@ static void finish(const attention *a, uint32_t t, uint32_t j, partial total) {
 static void attend_span_one(void *context, uint32_t task, uint32_t thread) {
     (void)thread;
     const attention *a = context;
-    attend(a, 0, task / a->spans, task % a->spans, partial_at(a, task));
+    attend(a, 0, 1, task / a->spans, task % a->spans, partial_at(a, task, a->group));
 }
 
 static void merge_spans(const attention *a) {
     for (uint32_t j = 0; j < a->b->config.kv_heads; j++) {
-        partial total = partial_at(a, (size_t)j * a->spans);
+        partial total = partial_at(a, (size_t)j * a->spans, a->group);
         for (uint32_t span = 1; span < a->spans; span++)
-            merge(a, total, partial_at(a, (size_t)j * a->spans + span));
+            merge(a, total, partial_at(a, (size_t)j * a->spans + span, a->group), false);
         finish(a, 0, j, total);
     }
 }
 
-/* Prefill: one token and key/value head, span by span, in the same order as in decode. The first span's result is
- * kept in the token's own part of `mixed`, the others in the thread's. */
-static void attend_token_one(void *context, uint32_t task, uint32_t thread) {
+/* Prefill: a few tokens and one key/value head, span by span, in the same order as in decode. Spans that all of the
+ * tokens see whole are passed through once for all of them. Sums are kept in the tokens' own parts of `mixed`, each
+ * span's result in the thread's. */
+static void attend_tokens_one(void *context, uint32_t task, uint32_t thread) {
     const attention *a = context;
     const fm_config *c = &a->b->config;
-    uint32_t t = task / c->kv_heads, j = task % c->kv_heads;
-    partial p = partial_at(a, thread);
-    float *max = p.sum + a->group;
-    partial total = {a->b->scratch.mixed + head_of(a, t, j) * c->head_dim, max, max + a->group};
-    uint32_t spans = fm_attention_spans(a->position + t + 1);
-    attend(a, t, j, 0, total);
-    for (uint32_t span = 1; span < spans; span++) {
-        attend(a, t, j, span, p);
-        merge(a, total, p);
+    uint32_t j = task % c->kv_heads, t0 = task / c->kv_heads * FM_ATTEND_TOKENS;
+    uint32_t tokens = a->n - t0 < FM_ATTEND_TOKENS ? a->n - t0 : FM_ATTEND_TOKENS, rows = tokens * a->group;
+    partial p = partial_at(a, (size_t)thread * FM_ATTEND_TOKENS, rows);
+    partial totals[FM_ATTEND_TOKENS];
+    for (uint32_t t = 0; t < tokens; t++)
+        totals[t] = (partial){a->b->scratch.mixed + head_of(a, t0 + t, j) * c->head_dim, p.sum + rows + t * a->group,
+                              p.sum + 2 * rows + t * a->group};
+    uint32_t whole = (a->position + t0 + 1) / FM_ATTEND_SPAN;
+    for (uint32_t span = 0; span < whole; span++) {
+        attend(a, t0, tokens, j, span, p);
+        for (uint32_t t = 0; t < tokens; t++)
+            merge(a, totals[t], partial_row(p, t * a->group, c->head_dim), span == 0);
     }
-    finish(a, t, j, total);
+    for (uint32_t t = 0; t < tokens; t++) {
+        uint32_t spans = fm_attention_spans(a->position + t0 + t + 1);
+        for (uint32_t span = whole; span < spans; span++) {
+            attend(a, t0 + t, 1, j, span, p);
+            merge(a, totals[t], p, span == 0);
+        }
+        finish(a, t0 + t, j, totals[t]);
+    }
 }
 
 /* qg, k, v of the chunk's n rows. */
@@ -171,7 +195,7 @@ static void full_attention(attention *a) {
         fm_pool_run(pool, kv_heads * a->spans, attend_span_one, a);
         merge_spans(a);
     } else {
-        fm_pool_run(pool, a->n * kv_heads, attend_token_one, a);
+        fm_pool_run(pool, (a->n + FM_ATTEND_TOKENS - 1) / FM_ATTEND_TOKENS * kv_heads, attend_tokens_one, a);
     }
 }
 

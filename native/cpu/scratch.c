@@ -73,8 +73,9 @@ uint64_t fm_scratch_layout(fm_scratch *s, const fm_table *table, const fm_plan *
     /* A partial result, and the maximum and sum of a running total beside it. */
     uint64_t span = (uint64_t)c->heads / c->kv_heads * (c->head_dim + 4);
     uint64_t pieces = (uint64_t)c->kv_heads * fm_attention_spans(plan->context);
-    s->spans_of_thread = (size_t)fm_round_up(span, 16);
-    s->spans = carve(&full, (pieces > plan->threads ? pieces : plan->threads) * s->spans_of_thread);
+    uint64_t prefill = (uint64_t)plan->threads * FM_ATTEND_TOKENS;
+    s->span_floats = (size_t)fm_round_up(span, 16);
+    s->spans = carve(&full, (pieces > prefill ? pieces : prefill) * s->span_floats);
     s->u = carve(&linear, chunk * channels);
     s->conv = carve(&linear, chunk * channels);
     s->z = carve(&linear, chunk * value);

@@ -483,8 +483,12 @@ static void check_products(uint64_t base) {
 /* ---- attention
  * ------------------------------------------------------------------------------------------------------- */
 
-static void check_attend(uint32_t heads, uint32_t len, uint32_t dim, double spread, uint64_t case_seed) {
-    start(case_seed, "attend_span heads %u, len %u, dim %u, spread %g", heads, len, dim, spread);
+static void check_attend(uint32_t tokens, uint32_t each, uint32_t len, uint32_t dim, double spread,
+                         uint64_t case_seed) {
+    start(case_seed, "attend_span %u tokens, heads %u, len %u, dim %u, spread %g", tokens, each, len, dim, spread);
+    const uint32_t heads = tokens * each;
+    const size_t ldq = (size_t)each * dim + 5;
+    float *apart = guarded(4 * ((tokens - 1) * ldq + (size_t)each * dim), 4);
     float *q = floats((size_t)heads * dim), *k = floats((size_t)len * dim), *v = floats((size_t)len * dim);
     float *out = floats((size_t)heads * dim), *max = guarded(heads * 4, 4), *sum = guarded(heads * 4, 4);
     random_floats(q, (size_t)heads * dim);
@@ -492,7 +496,9 @@ static void check_attend(uint32_t heads, uint32_t len, uint32_t dim, double spre
     random_floats(v, (size_t)len * dim);
     for (size_t i = 0; i < (size_t)heads * dim; i++)
         q[i] *= (float)(spread / sqrt(dim));
-    kernels->attend_span(q, heads, k, v, len, dim, out, max, sum);
+    for (uint32_t t = 0; t < tokens; t++)
+        memcpy(apart + t * ldq, q + (size_t)t * each * dim, (size_t)each * dim * sizeof *q);
+    kernels->attend_span(apart, ldq, tokens, each, k, v, len, dim, out, max, sum);
     double *score = malloc(len * sizeof *score);
     for (uint32_t h = 0; h < heads; h++) {
         double largest = -INFINITY, total = 0, size = 0;
@@ -521,11 +527,10 @@ static void check_attend(uint32_t heads, uint32_t len, uint32_t dim, double spre
         }
     }
     free(score);
-    float *one = floats(dim), *one_max = guarded(4, 4), *one_sum = guarded(4, 4);
+    float *query = floats(dim), *one = floats(dim), *one_max = guarded(4, 4), *one_sum = guarded(4, 4);
     for (uint32_t h = 0; h < heads; h++) { /* a head alone */
-        float *query = floats(dim);
         memcpy(query, q + (size_t)h * dim, dim * sizeof *q);
-        kernels->attend_span(query, 1, k, v, len, dim, one, one_max, one_sum);
+        kernels->attend_span(query, dim, 1, 1, k, v, len, dim, one, one_max, one_sum);
         same("max alone", h, *one_max, max[h]);
         same("sum alone", h, *one_sum, sum[h]);
         for (uint32_t i = 0; i < dim; i++)
@@ -537,11 +542,12 @@ static void check_attend(uint32_t heads, uint32_t len, uint32_t dim, double spre
 static void check_attends(uint64_t base) {
     for (uint64_t trial = 0; trial < 40; trial++) {
         random_state = base + trial;
-        uint32_t heads = random_in(1, 17), len = trial % 4 ? random_in(1, 40) : random_in(200, FM_ATTEND_SPAN);
+        uint32_t tokens = trial % 2 ? 1 : random_in(2, 5), heads = random_in(1, 17),
+                 len = trial % 4 ? random_in(1, 40) : random_in(200, FM_ATTEND_SPAN);
         uint32_t dim = trial % 3 ? random_in(1, 300) : 64 * random_in(1, 4);
         if (trial == 0)
-            heads = 8, len = FM_ATTEND_SPAN, dim = 256;
-        check_attend(heads, len, dim, trial % 5 == 4 ? 200 : 2, random_bits());
+            tokens = 4, heads = 8, len = FM_ATTEND_SPAN, dim = 256;
+        check_attend(tokens, heads, len, dim, trial % 5 == 4 ? 200 : 2, random_bits());
     }
 }
 
