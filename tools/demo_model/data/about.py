@@ -16,6 +16,7 @@ from typing import Any
 
 from .common import Conversation, assistant, load_knowledge, user
 from .phrasing import Bank, contains, expand, self_test, sentence, tidy, total_variants, wrap
+from .textfiles import sections
 
 MACROS = {
     "{how}": "[How do I|How can I|How to|How would I|How does one|How do you|What is the way to|What do I do to|What must I do to|"
@@ -56,7 +57,7 @@ def _macros(way: str) -> str:
 @cache
 def _entries() -> tuple[list[dict[str, Any]], list[float], dict[str, Bank]]:
     entries = load_knowledge("about")
-    ways = json.loads((Path(__file__).parent / "about_phrasing.json").read_text())
+    ways = sections(Path(__file__).with_name("about_phrases.txt"))
     banks = {entry["id"]: Bank(entry["id"], [entry["question"], *map(_macros, ways.get(entry["id"], [entry["question"] + " "]))])
              for entry in entries}
     total = 0.0

@@ -20,7 +20,7 @@ HERE = Path(__file__).parent
 # Where the words of `lexicon` come from. Another file here would change what every seed gives.
 WORD_FILES = [
     *(HERE / name for name in (
-        "about_phrasing.json", "arithmetic/phrases.txt", "dates/phrases.txt", "extract.txt", "facts_phrasing.json", "lexicons.txt",
+        "about_phrases.txt", "arithmetic/phrases.txt", "dates/phrases.txt", "extract.txt", "facts_phrases.txt", "lexicons.txt",
         "schemas.txt", "synonyms.txt", "tools.txt", "units/phrases.txt")),
     KNOWLEDGE / "about.json", KNOWLEDGE / "facts.json",
 ]  # fmt: skip

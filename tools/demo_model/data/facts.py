@@ -1,10 +1,9 @@
 """The facts of `knowledge/facts.json`: each relation asked forwards, backwards, as yes or no, as a choice, in pairs and as
-a follow-up; each single fact in the words of `facts_phrasing.json`. Every fact is taught; what is kept back is its
+a follow-up; each single fact in the words of `facts_phrases.txt`. Every fact is taught; what is kept back is its
 combination with a way to ask."""
 
 from __future__ import annotations
 
-import json
 import random
 import re
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from typing import Any
 
 from .common import Conversation, assistant, held_out, kept_back, load_knowledge, user
 from .phrasing import Bank, contains, expand, self_test, tidy, total_variants, wrap
+from .textfiles import sections
 
 Entry = tuple[str, str, list[str]]
 
@@ -281,8 +281,7 @@ def _load() -> tuple[dict[str, list[Entry]], dict[str, dict[str, list[str]]], li
             asks += [how.fragment, how.fragment + "?"]
         asks += [how.fragment] * max(1, len(asks) // 12)
         banks[name] = {"ask": asks, "back": list(how.back), "yes_no": list(how.yes_no), "choice": list(how.choice), "pair": list(how.pair), "follow": list(how.follow)}
-    file = Path(__file__).parent / "facts_phrasing.json"
-    ways = json.loads(file.read_text()) if file.exists() else {}
+    ways = sections(Path(__file__).with_name("facts_phrases.txt"))
     misc = {}
     for entry in knowledge["misc"]:
         own = [entry["question"], *ways.get(entry["id"], [])]

@@ -16,6 +16,7 @@ from typing import Any
 
 from . import wide
 from .common import kept_back
+from .textfiles import entries
 
 MADE_UP_SHARE = 0.3
 WIDE_SHARE = 0.45  # of training entries of an open lexicon are any words and names of the kind
@@ -26,15 +27,8 @@ Maker = Callable[[random.Random, str], Any]
 def _load() -> dict[str, dict[str, list[str]]]:
     """Each lexicon as its train and its heldout entries."""
     lexicons: dict[str, dict[str, list[str]]] = {}
-    current: list[str] = []
-    collected: dict[str, list[str]] = {}
-    for line in Path(__file__).with_suffix(".txt").read_text().splitlines():
-        if line.startswith("# "):
-            current = collected.setdefault(line[2:].strip(), [])
-        elif line.strip():
-            current.extend(entry.strip() for entry in line.split(";") if entry.strip())
-    for name, entries in collected.items():
-        unique = list(dict.fromkeys(entries))
+    for name, found in entries(Path(__file__).with_suffix(".txt")).items():
+        unique = list(dict.fromkeys(found))
         held = [entry for entry in unique if kept_back(entry)]
         if not held:
             held = unique[-1:]

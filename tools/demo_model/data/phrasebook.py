@@ -1,33 +1,24 @@
-"""The text files that hold sentences and words, one format for all topics, and drawing from them."""
+"""The wordings of a topic whose answers are worked out, and drawing from them."""
 
 from __future__ import annotations
 
 import random
-import re
 from pathlib import Path
 from typing import Any
 
 from .common import held_out, kept_back
 from .phrasing import expand, total_variants
+from .textfiles import sections
 
 
 class Phrasebook:
-    """The wordings of a topic, read from a text file.
+    """The wordings of a topic: sections of templates for `phrasing.expand`.
 
-    `== name` begins a section and `#` a comment; every other line is a template of `phrasing.expand`, and `*3 ` before it
-    makes it three times as likely. `{a}` is a number in digits, `{A}` the same number in digits or in words.
+    In them `{a}` is a number in digits and `{A}` the same number in digits or in words.
     """
 
     def __init__(self, path: Path):
-        self.sections: dict[str, list[str]] = {}
-        for line in path.read_text().splitlines():
-            if line.startswith("== "):
-                section = self.sections[line[3:]] = []
-            elif line and not line.startswith("#"):
-                if found := re.match(r"\*(\d+) ", line):
-                    section += [line[found.end() :]] * int(found[1])
-                else:
-                    section.append(line)
+        self.sections = sections(path)
 
     def __contains__(self, section: str) -> bool:
         return section in self.sections
