@@ -1,6 +1,6 @@
 """What it knows about flashmoe and itself: every entry of `knowledge/about.json` asked in many words.
 
-`about_phrasing.json` holds the ways to ask by entry. A way may begin with a mark for the answer: `+` answers "Yes, …",
+`about_phrases.txt` holds the ways to ask by entry. A way may begin with a mark for the answer: `+` answers "Yes, …",
 `-` answers "No, …", `~` answers without either; without a mark a yes or no of the entry goes with questions that can be
 answered so.
 """
@@ -15,8 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from .common import Conversation, assistant, load_knowledge, user
-from .phrasing import Bank, contains, expand, self_test, sentence, tidy, total_variants, wrap
+from .phrasing import wrap
+from .selftest import contains, self_test
+from .templates import Bank, expand, total_variants
 from .textfiles import sections
+from .wording import sentence, tidy
 
 MACROS = {
     "{how}": "[How do I|How can I|How to|How would I|How does one|How do you|What is the way to|What do I do to|What must I do to|"

@@ -20,8 +20,8 @@ HERE = Path(__file__).parent
 # Where the words of `lexicon` come from. Another file here would change what every seed gives.
 WORD_FILES = [
     *(HERE / name for name in (
-        "about_phrases.txt", "arithmetic/phrases.txt", "dates/phrases.txt", "extract.txt", "facts_phrases.txt", "lexicons.txt",
-        "schemas.txt", "synonyms.txt", "tools.txt", "units/phrases.txt")),
+        "about_phrases.txt", "arithmetic/phrases.txt", "dates/phrases.txt", "extract/domains.txt", "facts/phrases.txt", "lexicons/words.txt",
+        "schemas/catalogue.txt", "synonyms.txt", "tools/commands.txt", "units/phrases.txt")),
     KNOWLEDGE / "about.json", KNOWLEDGE / "facts.json",
 ]  # fmt: skip
 KEYS = """

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from .common import held_out, kept_back
-from .phrasing import expand, total_variants
+from .templates import expand, total_variants
 from .textfiles import sections
 
 
 class Phrasebook:
-    """The wordings of a topic: sections of templates for `phrasing.expand`.
+    """The wordings of a topic: sections of templates for `templates.expand`.
 
     In them `{a}` is a number in digits and `{A}` the same number in digits or in words.
     """

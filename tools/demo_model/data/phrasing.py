@@ -1,138 +1,21 @@
-"""Saying one thing in many ways: a small template language, and wrapping of a question as people type it.
-
-A template holds alternatives in square brackets, which nest, and slots in braces:
-
-    expand(rng, "[what is|what's|tell me] the capital of {place}[?|]", place="Peru")
-
-`variants(template)` counts its readings. `wrap` puts a question into company (openers, context, thanks) and into the
-carelessness of typing (lower case, lost apostrophes, a typo), and leaves alone what must stay as it is.
+"""A question as people type it: in company (openers, context, thanks), indirectly, in other words and carelessly (lower
+case, lost apostrophes, a typo). What must stay as it is is left alone.
 """
 
 from __future__ import annotations
 
 import random
 import re
-import time
-from collections.abc import Callable, Iterable, Sequence
-from functools import cache, lru_cache
+from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
-from typing import Any, TypeVar
 
-from .common import Check, Conversation, held_out, kept_back
 from .textfiles import sections
-
-T = TypeVar("T")
-Node = Any  # str | ("slot", name) | ("or", [Node, …]) | ("seq", [Node, …])
-
-
-# --- templates
-
-
-@lru_cache(maxsize=65536)
-def _parse(template: str) -> Node:
-    def sequence(at: int, inside: bool) -> tuple[Node, int]:
-        parts: list[Node] = []
-        text = ""
-        while at < len(template):
-            char = template[at]
-            if inside and char in "|]":
-                break
-            if char == "[":
-                parts.append(text)
-                text = ""
-                options: list[Node] = []
-                while True:
-                    option, at = sequence(at + 1, True)
-                    options.append(option)
-                    if at >= len(template):
-                        raise ValueError(f"a bracket is not closed in {template!r}")
-                    if template[at] == "]":
-                        break
-                parts.append(("or", options))
-            elif char == "{":
-                end = template.index("}", at)
-                parts += [text, ("slot", template[at + 1 : end])]
-                text = ""
-                at = end
-            else:
-                text += char
-            at += 1
-        parts = [part for part in (*parts, text) if part != ""]
-        return (parts[0] if len(parts) == 1 else ("seq", parts)) if parts else "", at
-
-    return sequence(0, False)[0]
-
-
-def _render(rng: random.Random, node: Node, slots: dict[str, Any]) -> str:
-    if isinstance(node, str):
-        return node
-    kind, body = node
-    if kind == "slot":
-        return str(slots[body])
-    if kind == "or":
-        return _render(rng, body[int(rng.random() * len(body))], slots)
-    return "".join([_render(rng, part, slots) for part in body])
-
-
-def expand(rng: random.Random, template: str, **slots: Any) -> str:
-    """One reading of a template with its slots filled. What a slot holds is not read as a template."""
-    return _render(rng, _parse(template), slots)
-
-
-def variants(template: str) -> int:
-    """How many readings a template has."""
-
-    def count(node: Node) -> int:
-        if isinstance(node, str) or node[0] == "slot":
-            return 1
-        counts = [count(part) for part in node[1]]
-        if node[0] == "or":
-            return sum(counts)
-        product = 1
-        for one in counts:
-            product *= one
-        return product
-
-    return count(_parse(template))
-
-
-def total_variants(templates: Iterable[str]) -> int:
-    return sum(map(variants, templates))
-
-
-class Bank:
-    """Ways to say one thing, of which a share is kept back for evaluation (at least one way is left to each split)."""
-
-    def __init__(self, name: str, ways: Sequence[str]):
-        if len(ways) < 2:
-            raise ValueError(f"the bank '{name}' needs two ways or more")
-        self.ways = list(ways)
-        self.train = [way for way in ways if not kept_back(f"{name}: {way}")]
-        self.heldout = [way for way in ways if kept_back(f"{name}: {way}")]
-        if not self.heldout:
-            self.heldout = [self.train.pop()]
-        if not self.train:
-            self.train = [self.heldout.pop()]
-
-    def pick(self, rng: random.Random, split: str) -> str:
-        return rng.choice(self.heldout if held_out(split) else self.train)
-
-    def ask(self, rng: random.Random, split: str, **slots: Any) -> str:
-        return expand(rng, self.pick(rng, split), **slots)
-
-
-def banks(path: Path) -> dict[str, Bank]:
-    """A bank of each section of a text file."""
-    return {name: Bank(name, ways) for name, ways in sections(path).items()}
-
-
-# --- company for a question
 
 _COMPANY = sections(Path(__file__).with_name("company.txt"))
 OPENERS, CONTEXTS, INDIRECT, REQUESTS = ([f"{text} " for text in _COMPANY[name]] for name in ("openers", "contexts", "indirect", "requests"))
 CLOSERS = [text if text.startswith(",") else f" {text}" for text in _COMPANY["closers"]]
 TAILS = [f" {text}" for text in _COMPANY["tails"]]
-
 _QUESTION = re.compile(
     r"(what|which|who|whom|whose|where|when|why|how|is|are|was|were|am|do|does|did|can|could|will|would|should|has|have|"
     r"may|might|in which|in what|on which|to which|of which|for what|at what|by whom|with which|from which)\b|\w+'s\b.*\?$",
@@ -149,7 +32,6 @@ _WHAT_IS = re.compile(r"(what|who|where)( is|'s| are|'re| was| were) ((?:\S+ ){0
 _HOW_TO = re.compile(r"how (?:do|can|would|should) (?:i|you|we|one) (\S.*?)\??$", re.I)
 _HOW_DOES = re.compile(r"how does (\S+) work\??$", re.I)
 _WHETHER = re.compile(r"(do|can|will|are|could|should) (you|i|we) (\S.*?)\??$", re.I)
-
 
 _DETERMINERS = frozenset(["the", "a", "an", "my", "your", "his", "her", "its", "our", "their", "this", "that", "these", "those", "one"])
 _LAST = frozenset(["called", "spoken", "used", "written", "located", "made", "named", "built", "held", "found", "kept", "stored", "measured", "played", "born", "streamed", "like"])
@@ -182,9 +64,6 @@ def _indirect(question: str) -> str | None:
     return None
 
 
-# --- other words
-
-
 @cache
 def _synonyms() -> tuple[re.Pattern[str], dict[str, list[str]]]:
     groups = [line.split("/") for line in Path(__file__).with_name("synonyms.txt").read_text().splitlines() if line[:1] != "#"]
@@ -209,8 +88,6 @@ def reworded(rng: random.Random, text: str, rate: float) -> str:
 
     return pattern.sub(other, text)
 
-
-# --- carelessness
 
 _COMMON = frozenset(
     ["what", "which", "where", "when", "about", "tell", "know", "please", "thanks", "thank", "could", "would", "should", "there", "their", "have", "does", "question", "answer", "capital", "country", "city", "the", "this", "that", "with", "from", "your", "need", "want", "like", "make", "much", "many", "name", "word", "words", "letter", "letters", "list", "sentence", "text", "write", "give", "show", "find", "count", "reverse", "sort", "spell", "repeat", "number", "numbers", "first", "last", "between", "because", "currency", "continent", "element", "symbol", "planet", "animal", "opposite", "mean", "means", "explain", "work", "works", "model", "models", "memory", "disk", "machine", "computer", "program", "software", "expert", "experts", "language", "remember", "forgot", "wondering", "curious", "quick", "quickly", "hello", "morning", "evening", "today", "really", "think", "believe", "help", "helps", "understand", "difference", "example", "different", "people", "going", "doing", "something", "anything", "everything", "maybe", "sometimes", "possible", "actually", "called", "used", "uses", "using", "invented", "wrote", "author", "book", "famous", "belongs", "located", "place", "part", "kind", "sort", "type", "run", "runs", "start", "install", "download", "open", "save", "load"]
@@ -357,98 +234,3 @@ def wrap(rng: random.Random, question: str, keep: Iterable[str] = (), amount: fl
     if not ends_kept or text.endswith("?"):
         text = _end(rng, text, text.endswith("?") or is_question)
     return careless(rng, text, keep, amount)
-
-
-# --- small words for answers
-
-
-_GAPS = re.compile(r" +(?=[?.,!](?: |$)|$)|(?<= ) +")
-
-
-def tidy(text: str) -> str:
-    """Without the spaces that an empty alternative of a template leaves."""
-    return _GAPS.sub("", text.strip())
-
-
-def a_or_an(word: str) -> str:
-    return ("an " if word[:1].lower() in "aeiou" else "a ") + word
-
-
-def listed(entries: Sequence[str], last: str = "and") -> str:
-    """"a", "a and b", "a, b and c"."""
-    if len(entries) < 2:
-        return "".join(entries)
-    return ", ".join(entries[:-1]) + f" {last} " + entries[-1]
-
-
-def sentence(text: str) -> str:
-    """With a capital first letter."""
-    return text[:1].upper() + text[1:]
-
-
-# --- checks and the self-test of a topic module
-
-
-def contains(turn: int, *groups: Sequence[str] | str) -> Check:
-    """A check that of each group one alternative stands in the answer."""
-    return {"turn": turn, "kind": "contains", "all": [[group] if isinstance(group, str) else list(group) for group in groups]}
-
-
-def holds(check: Check, answer: str) -> bool:
-    """Whether a text answer passes a check of kind "contains" or "number"."""
-    if check["kind"] == "contains":
-        lower = answer.lower()
-        return all(
-            any(re.search(rf"(?<!\w){re.escape(alternative.lower())}(?!\w)", lower) for alternative in group)
-            for group in check["all"]
-        )
-    if check["kind"] == "number":
-        numbers = [float(found.replace(",", "")) for found in re.findall(r"-?\d+(?:,\d{3})*(?:\.\d+)?", answer)]
-        return any(abs(number - check["value"]) < 1e-6 for number in numbers)
-    raise ValueError(f"this self-test does not know checks of kind '{check['kind']}'")
-
-
-def self_test(generate: Callable[[random.Random, str], Conversation], samples: int = 10, rounds: int = 20000) -> None:
-    """Prints samples of both splits, proves that every reference answer passes its checks, and says how fast it is."""
-    for split in ("train", "heldout"):
-        for seed in range(samples):
-            made = generate(random.Random(f"{split} {seed}"), split)
-            print(f"--- {split}, {made.topic}")
-            for message in made.messages:
-                print(f"  {message['role']}: {message['content']}")
-            for check in made.checks:
-                print(f"  check: {check}")
-    began = time.perf_counter()
-    rng = random.Random(1)
-    checked = scored = 0
-    asked: set[str] = set()
-    answers: set[str] = set()
-    for index in range(rounds):
-        made = generate(rng, "heldout" if index % 4 == 3 else "train")
-        scored += bool(made.checks)
-        for message in made.messages:
-            assert message["content"].strip() == message["content"] and message["content"], made
-            (asked if message["role"] == "user" else answers).add(message["content"])
-        for check in made.checks:
-            message = made.messages[check["turn"]]
-            assert message["role"] == "assistant" and holds(check, message["content"]), (check, made.messages)
-            checked += 1
-    took = time.perf_counter() - began
-    again = [generate(random.Random(7), "train").messages for _ in range(2)]
-    assert again[0] == again[1], "the same seed must give the same conversation"
-    print(
-        f"\n{rounds} conversations, {rounds / took:.0f} a second with their checks; {checked} checks hold, "
-        f"{scored / rounds:.0%} of the conversations are scored; {len(asked)} different user messages, {len(answers)} answers"
-    )
-
-
-if __name__ == "__main__":
-    dice = random.Random(3)
-    for _ in range(60):
-        print(wrap(dice, dice.choice(["What is the capital of France?", "How do I install flashmoe?", "Do you like music?",
-                                      "Reverse the word \"Banana\".", "capital of Peru", "Who wrote Dracula?",
-                                      "Does flashmoe run on Linux?", "How does it work?", "Count the letters in tomato."])))
-    began = time.perf_counter()
-    for _ in range(20000):
-        wrap(dice, "What is the capital of France?")
-    print(f"{20000 / (time.perf_counter() - began):.0f} wraps a second")

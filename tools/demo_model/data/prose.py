@@ -7,8 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .common import Conversation, assistant, held_out, kept_back, user
-from .phrasing import Bank, contains, expand, holds, self_test, sentence, tidy, wrap
+from .phrasing import wrap
+from .selftest import contains, holds, self_test
+from .templates import Bank, expand
 from .textfiles import marked
+from .wording import sentence, tidy
 
 ASK = Bank("prose", (
     "[Explain|Please explain|Describe|Tell me about] {s} [at length|in detail|in a paragraph|in several sentences|in more detail|at some length|thoroughly].",

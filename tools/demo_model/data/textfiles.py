@@ -1,7 +1,7 @@
 """The text files that hold sentences and words, in one format.
 
-`== name` begins a section and `#` a comment; every other line that is not empty is an entry, in which `\\n` is a
-new line.
+`== name` begins a section and `#` a comment; every other line that is not empty is an entry, in which `\\n` is a new
+line.
 """
 
 from __future__ import annotations

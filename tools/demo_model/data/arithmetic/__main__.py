@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..phrasing import self_test
+from ..selftest import self_test
 from . import generate
 from .wording import BOOK
 

@@ -7,8 +7,8 @@ import re
 
 from ..numbers import in_words, scaled, slots, times
 from ..people import cast
-from ..phrasing import expand
 from ..questions import Ask, has, number, operands
+from ..templates import expand
 from .sizes import sized
 from .wording import BOOK, listing
 

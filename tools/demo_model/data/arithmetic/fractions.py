@@ -6,8 +6,8 @@ import math
 import random
 
 from ..numbers import scaled
-from ..phrasing import expand
 from ..questions import NO, YES, Ask, has, never, number, operands
+from ..templates import expand
 from .operations import PART_NAMES
 from .wording import BOOK
 

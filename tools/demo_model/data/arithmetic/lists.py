@@ -6,8 +6,9 @@ import random
 
 from ..numbers import in_words, scaled
 from ..people import cast
-from ..phrasing import expand, listed
 from ..questions import NO, YES, Ask, has, never, number, operands
+from ..templates import expand
+from ..wording import listed
 from .sizes import sized
 from .wording import BOOK, listing
 

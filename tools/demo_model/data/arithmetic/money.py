@@ -8,8 +8,8 @@ from collections.abc import Callable
 
 from ..numbers import in_words, scaled, show, slots, times
 from ..people import cast
-from ..phrasing import expand
 from ..questions import Ask, has, never, number, operands
+from ..templates import expand
 from .wording import BOOK, asked
 
 Money = Callable[[int], str]

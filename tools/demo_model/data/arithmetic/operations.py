@@ -6,8 +6,8 @@ import random
 from collections.abc import Callable
 
 from ..numbers import scaled, show, slots, times
-from ..phrasing import expand
 from ..questions import Ask, has, never, number, operands
+from ..templates import expand
 from .sizes import factors, pair, quotient, sized, small_sum, table, table_quotient
 from .wording import BOOK, asked, over, told
 

@@ -7,8 +7,8 @@ import random
 import re
 
 from ..numbers import in_words, scaled, show, slots, times
-from ..phrasing import expand
 from ..questions import NO, YES, Ask, has, never, number, operands
+from ..templates import expand
 from .sizes import pair, quotient, sized, small_sum, table_quotient
 from .wording import BOOK, asked, told
 

@@ -6,8 +6,8 @@ import random
 import re
 
 from ..numbers import show, slots, times
-from ..phrasing import expand
 from ..questions import Ask, has, never, number, operands
+from ..templates import expand
 from .sizes import pair, sized, small_sum, table
 from .wording import BOOK
 

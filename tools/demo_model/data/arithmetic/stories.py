@@ -8,8 +8,8 @@ from typing import Any
 
 from ..numbers import show, slots, times
 from ..people import cast
-from ..phrasing import expand
 from ..questions import Ask, never, number, operands
+from ..templates import expand
 from .sizes import pair, small_sum, table, table_quotient
 from .steps import two_steps
 from .wording import BOOK

@@ -9,7 +9,8 @@ from typing import Any
 
 from ..numbers import show
 from ..phrasebook import Phrasebook
-from ..phrasing import expand, listed
+from ..templates import expand
+from ..wording import listed
 
 BOOK = Phrasebook(Path(__file__).with_name("phrases.txt"))
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from ..common import Check
 from ..phrasebook import Phrasebook
-from ..phrasing import expand
 from ..questions import Ask
+from ..templates import expand
 
 BOOK = Phrasebook(Path(__file__).with_name("phrases.txt"))
 DAYS = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"]

@@ -5,8 +5,9 @@ from __future__ import annotations
 import random
 
 from ..numbers import slots
-from ..phrasing import expand, sentence
 from ..questions import NO, YES, Ask, has, never, number, operands
+from ..templates import expand
+from ..wording import sentence
 from .calendar import BOOK, LENGTHS, MONTHS, fact_ask, nth, plural
 
 HOLIDAYS = {

@@ -6,8 +6,9 @@ import random
 from dataclasses import dataclass
 
 from ..numbers import slots
-from ..phrasing import expand, listed, sentence
 from ..questions import NO, YES, Ask, has, number, operands
+from ..templates import expand
+from ..wording import listed, sentence
 from .calendar import BOOK, LENGTHS, MONTHS, NTH, fact_ask, is_leap, nth, nth_said, plural
 from .years import leap_year
 

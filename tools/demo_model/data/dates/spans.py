@@ -5,8 +5,9 @@ from __future__ import annotations
 import random
 
 from ..numbers import in_words, slots
-from ..phrasing import expand, listed, sentence
 from ..questions import Ask, has, number, operands
+from ..templates import expand
+from ..wording import listed, sentence
 from .calendar import BOOK, DAYS, LENGTHS, MONTHS, any_everyday, fact_ask, plural
 from .days import HOLIDAYS, dated
 

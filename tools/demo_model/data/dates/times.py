@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 from ..numbers import in_words
 from ..people import NAMES
-from ..phrasing import expand, sentence
 from ..questions import NO, YES, Ask, has, never, operands
+from ..templates import expand
+from ..wording import sentence
 from .calendar import BOOK, fact_ask, plural
 from .clock import Clock, clock, duration_said, duration_ways, hour_only, lasting, named, time_ways
 

@@ -6,8 +6,8 @@ import random
 from dataclasses import dataclass
 
 from ..numbers import in_words, slots
-from ..phrasing import expand
 from ..questions import NO, YES, Ask, has, never, operands
+from ..templates import expand
 from .calendar import BOOK, DAYS, MONTHS, NTH, fact_ask, nth, nth_said, plural
 
 

@@ -6,8 +6,8 @@ import random
 
 from ..numbers import in_words, slots
 from ..people import NAMES
-from ..phrasing import expand
 from ..questions import NO, YES, Ask, has, never, number, operands
+from ..templates import expand
 from .calendar import BOOK, NTH, fact_ask, is_leap, nth
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from ..phrasing import holds, self_test, total_variants
+from ..selftest import holds, self_test
+from ..templates import total_variants
 from . import generate
 from .intents import ALL
 from .memory import MEMORIES

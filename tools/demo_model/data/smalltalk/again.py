@@ -6,7 +6,9 @@ import random
 from pathlib import Path
 
 from ..common import Conversation, assistant, user
-from ..phrasing import banks, contains, wrap
+from ..phrasing import wrap
+from ..selftest import contains
+from ..templates import banks
 from .intents import intent_turn
 
 WAYS = banks(Path(__file__).with_name("phrases.txt"))

@@ -7,8 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..common import Conversation, assistant, held_out, kept_back, user
-from ..phrasing import careless, contains, expand, tidy, wrap
+from ..phrasing import careless, wrap
+from ..selftest import contains
+from ..templates import expand
 from ..textfiles import marked
+from ..wording import tidy
 
 
 @dataclass

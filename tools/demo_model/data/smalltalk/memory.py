@@ -8,7 +8,9 @@ from pathlib import Path
 
 from .. import wide
 from ..common import Conversation, assistant, held_out, kept_back, pick, user
-from ..phrasing import Bank, careless, contains, expand, wrap
+from ..phrasing import careless, wrap
+from ..selftest import contains
+from ..templates import Bank, expand
 from ..textfiles import entries, marked
 from .again import WAYS
 from .intents import intent_turn

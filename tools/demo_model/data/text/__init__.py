@@ -6,7 +6,8 @@ import random
 from collections.abc import Callable, Sequence
 
 from ..common import Check, Conversation, assistant, user
-from ..phrasing import contains, wrap
+from ..phrasing import wrap
+from ..selftest import contains
 from .lists import (
     add,
     count_items,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from ..phrasing import self_test, total_variants
+from ..selftest import self_test
+from ..templates import total_variants
 from . import generate
 from .material import WAYS
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 
-from ..phrasing import listed
+from ..wording import listed
 from .material import WAYS, Exercise, both, name, numbers, place_in, quoted, sentence_of, shown, word, words
 
 

@@ -12,8 +12,9 @@ from pathlib import Path
 from .. import wide
 from ..common import held_out, kept_back, pick
 from ..copying import lexicon
-from ..phrasing import banks, expand, listed
+from ..templates import banks, expand
 from ..textfiles import entries, sections
+from ..wording import listed
 
 
 @dataclass

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import string
 
-from ..phrasing import listed
+from ..wording import listed
 from .material import (
     RHYMES,
     WAYS,

@@ -5,8 +5,8 @@ from __future__ import annotations
 import random
 
 from ..numbers import scaled, show
-from ..phrasing import expand
 from ..questions import NO, YES, Ask, has, never, number, operands
+from ..templates import expand
 from .amounts import amount, spelled, written
 from .converting import MIXES, Measured
 from .table import BOOK, ONE, PAIRS, UNITS

@@ -6,8 +6,8 @@ import random
 from dataclasses import dataclass
 
 from ..numbers import in_words, scaled, show, times
-from ..phrasing import expand
 from ..questions import Ask, has, never, number, operands
+from ..templates import expand
 from .amounts import amount, one, some_amount, spelled, with_article, written
 from .table import APPROXIMATE, BOOK, ONE, PAIRS, UNITS, Unit
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import random
 
-from ..phrasing import expand
 from ..questions import Ask, has
+from ..templates import expand
 from .amounts import with_article
 from .table import BOOK, UNITS
 

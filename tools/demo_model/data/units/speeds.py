@@ -6,8 +6,8 @@ import random
 
 from ..numbers import in_words, scaled, show
 from ..people import cast
-from ..phrasing import expand
 from ..questions import Ask, has, never, number, operands
+from ..templates import expand
 from .converting import partial
 from .table import BOOK, UNITS
 

@@ -6,8 +6,8 @@ import random
 import re
 
 from ..numbers import scaled
-from ..phrasing import expand
 from ..questions import Ask, has, number, operands
+from ..templates import expand
 from .table import BOOK
 
 CELSIUS = ("Celsius", "Celsius", "°C", "C", "degrees Celsius", "centigrade", "celsius")

@@ -1,0 +1,67 @@
+"""One request for a tool, dressed as people write."""
+
+from __future__ import annotations
+
+import random
+import re
+from typing import Any
+
+from ..phrasing import wrap
+from .offering import FREE_TEXT
+from .templates import parse, render
+from .tool import Ask, Tool, upper_first
+from .values import sample
+from .wording import PHRASES
+
+VERBS = set(["add", "put", "enter", "schedule", "create", "make", "block", "find", "show", "list", "read", "cancel", "delete", "drop", "get", "move", "shift", "push", "change", "rebook", "reschedule", "look", "suggest", "send", "e-mail", "email", "mail", "write", "shoot", "search", "forward", "pass", "let", "throw", "remove", "bin", "trash", "erase", "text", "message", "tell", "say", "post", "announce", "open", "set", "turn", "switch", "kill", "dim", "heat", "warm", "lock", "unlock", "check", "close", "shut", "bring", "start", "run", "vacuum", "clean", "wake", "ring", "remind", "don't", "count", "mark", "complete", "finish", "tick", "cross", "give", "take", "save", "store", "keep", "jot", "note", "note", "down", "buy", "play", "mute", "call", "recommend", "suggest", "order", "place", "purchase", "stop", "undo", "refund", "track", "follow", "translate", "detect", "identify", "define", "explain", "replace", "book", "reserve", "navigate", "convert", "exchange", "transfer", "pay", "bill", "invoice", "charge", "log", "record", "compute", "work", "split", "download", "upload", "copy", "rename", "move", "merge", "commit", "push", "pull", "restart", "deploy", "scale", "rotate", "reset", "invite", "remove", "assign", "escalate", "reopen", "lend", "return", "renew", "print", "scan", "resize", "crop", "draw", "generate", "summarize", "classify", "measure", "calibrate", "water", "feed", "weigh", "ship", "pack", "insert", "update", "query", "fetch", "compress", "extract", "ping", "trace", "block", "allow", "ban", "mute", "unmute", "subscribe", "unsubscribe", "vote", "rate", "review", "apply", "enroll", "grade", "solve", "simulate", "roll", "flip", "pick", "choose", "draw", "shuffle", "sort", "encode", "decode", "hash", "validate", "parse", "format", "render", "publish", "archive", "restore", "backup", "back", "mount", "unmount", "install", "uninstall", "upgrade", "downgrade", "enable", "disable", "activate", "deactivate", "pause", "resume", "skip", "rewind", "record", "stream", "cast", "connect", "disconnect", "pair", "release", "extend", "shorten", "quote", "estimate", "plan", "release", "approve", "reject", "sign", "stamp", "fill", "empty", "refill", "sweep", "inspect", "repair", "replace", "clear", "collect", "deliver", "dispatch", "recall", "tag", "label", "spell", "pronounce", "lookup", "use", "execute", "invoke", "trigger", "retry", "export", "import", "sync", "attach", "detach", "share", "lower", "raise"])
+CONTEXTS = PHRASES["contexts"]
+REASONS = PHRASES["reasons"]
+ASKS = PHRASES["asks"]
+
+
+def dress(text: str, template: str, rng: random.Random, words: dict[str, str], plainly: float = 0.45) -> str:
+    """The request in one of many manners, with the values (`words`) untouched."""
+    if rng.random() < 0.25:
+        return wrap(rng, text, keep=[said for said in words.values() if said], amount=0.7)
+    opening = re.match(r"[A-Za-z'-]+", template.lstrip("(")) if template[0] not in "{[\"" else None
+    lower_case = bool(opening) and text[:1].islower()
+    if lower_case and opening and re.match(r"[A-Za-z'-]+", text).group().lower() in VERBS and not text.endswith("?") and rng.random() > plainly:
+        if text.startswith("don't"):
+            text = f"please {text}"
+        else:
+            request = rng.choice(ASKS)
+            text = request.replace("{}", text)
+    if lower_case and rng.random() < 0.75 and not re.match(r"\w*[_\d]", text):
+        text = upper_first(text)
+    if text[-1:].isalnum() and rng.random() < 0.45:
+        text += "." if rng.random() < 0.85 else "!"
+    if rng.random() < 0.09:
+        text = f"{rng.choice(CONTEXTS)} {text}"
+    if rng.random() < 0.08:
+        text += ("" if text[-1] in ".!?:\"" else ".") + " " + rng.choice(REASONS)
+    return text
+
+
+def ask(tool: Tool, rng: random.Random, split: str, template: str | None = None, values: dict[str, tuple[str, Any]] | None = None) -> Ask:
+    """A request for this tool. `values` fixes what is said for some keys, as words and value."""
+    chosen = template if template is not None else rng.choice(tool.requests)
+    words: dict[str, str] = {}
+    found: dict[str, Any] = {}
+    quote = rng.random()
+
+    def say(key: str) -> str:
+        if key not in words:
+            param = tool.param(key)
+            words[key], found[key] = values[key] if values and key in values else sample(param, rng, split)
+        param = tool.param(key)
+        if param.type == "str" and f'"{{{key}}}"' not in chosen and '"' not in words[key]:
+            if quote < 0.08 or (quote < 0.2 and param.kind in FREE_TEXT):
+                return f'"{words[key]}"'
+            if 0.2 <= quote < 0.23 and "'" not in words[key]:
+                return f"'{words[key]}'"
+        return words[key]
+
+    fixed: dict[str, Any] = {}
+    text = render(parse(chosen), rng, say, fixed)
+    found.update(fixed)
+    return Ask(dress(text, chosen, rng, words), found, words)

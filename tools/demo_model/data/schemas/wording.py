@@ -1,0 +1,9 @@
+"""Sentences and words of requests, descriptions and synthetic tools."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ..textfiles import sections
+
+PHRASES = sections(Path(__file__).with_name("phrases.txt"))
