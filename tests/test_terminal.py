@@ -20,7 +20,7 @@ from flashmoe.generate import Usage
 from flashmoe.terminal.kept import Kept, KeptChats
 from flashmoe.terminal.screen import AnswerScreen, finished, plain
 
-from .test_cli import ENVIRONMENT, ROOT, needs_demo
+from .programs import ENVIRONMENT, ROOT, needs_demo
 
 # ---- parts
 
