@@ -57,16 +57,6 @@ class Config:
     def rotary_dims(self) -> int:
         return int(self.head_dim * self.partial_rotary_factor)
 
-    @staticmethod
-    def from_hf(text: dict[str, Any]) -> Config:
-        text = text.get("text_config", text)
-        rope = text["rope_parameters"]
-        known = {name: text[name] for name in Config.__dataclass_fields__ if name in text}
-        known |= {"rope_theta": rope["rope_theta"], "partial_rotary_factor": rope["partial_rotary_factor"]}
-        config = Config(**known)
-        assert config.layer_types == text.get("layer_types", config.layer_types)
-        return config
-
     def to_hf(self, eos: int, pad: int) -> dict[str, Any]:
         """config.json of the text model, as transformers writes it."""
         text = asdict(self)

@@ -11,14 +11,9 @@ OUT receives model.safetensors (bf16, Hugging Face names), log.jsonl, results.js
 from __future__ import annotations
 
 import argparse
-import bisect
 import json
 import math
-import multiprocessing
 import os
-import queue
-import random
-import threading
 import time
 from collections import defaultdict
 from pathlib import Path
@@ -31,205 +26,17 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from .checks import score
-from .data.mixture import DRILLS, SHARES, Mixture, topics
+from .data.mixture import topics
 from .evaluate import Question, heldout, written
-from .export import as_quantised, bits_of, quantised, save
+from .export import as_quantised, save
 from .model import Config, Model, initial
+from .optimiser import Muon, Rounding, for_muon
+from .stream import LENGTH, ROWS, TOPICS, Stream
 from .tokenizer import ANSWER, Encoder
 
-ROWS, LENGTH = 64, 1024
-BLOCK = 32  # rows that a worker delivers at once
 WARMUP = 150
 BALANCE = 0.01
-TOPICS = [*SHARES, *DRILLS]
 QUANTISED = 0.25  # of the training, at its end, is with weights as 4 bits leave them
-
-
-# --- data
-
-
-def pack(documents: list[tuple[np.ndarray, np.ndarray, int]], rows: int, pad: int) -> tuple[np.ndarray, list]:
-    """[4, rows, LENGTH] uint16 (ids, positions, weights, topics) of documents put first-fit, longest first, and the rest."""
-    out = np.zeros((4, rows, LENGTH), np.uint16)
-    out[0] = pad
-    out[1] = np.arange(LENGTH)
-    used = [0] * rows
-    left = []
-    free = [(LENGTH, row) for row in range(rows)]  # sorted by room
-    for document in sorted(documents, key=lambda d: -len(d[0])):
-        ids, weights, topic = document
-        n = len(ids)
-        at = bisect.bisect_left(free, (n, -1))
-        if at == len(free):
-            left.append(document)
-            continue
-        room, row = free.pop(at)
-        place = slice(used[row], used[row] + n)
-        out[0, row, place] = ids
-        out[1, row, place] = np.arange(n)
-        out[2, row, place] = weights
-        out[3, row, place] = topic
-        used[row] += n
-        out[1, row, used[row] :] = np.arange(LENGTH - used[row])
-        bisect.insort(free, (room - n, row))
-    return out, left
-
-
-def produce(seed: int, tokenizer: str, out: multiprocessing.Queue) -> None:
-    """A worker: blocks of packed rows for ever."""
-    os.nice(15)  # the process that feeds the GPU goes first
-    encoder = Encoder(tokenizer)
-    mixture = Mixture(seed)
-    rng = random.Random(f"recut {seed}")
-    waiting: list = []
-    have = 0
-    while True:
-        while have < 1.15 * BLOCK * LENGTH:
-            some = [mixture.conversation() for _ in range(64)]
-            for conversation, (ids, weights) in zip(some, encoder.encode(some, rng), strict=True):
-                if len(ids) <= LENGTH:
-                    waiting.append((ids, weights, TOPICS.index(conversation.topic)))
-                    have += len(ids)
-        block, waiting = pack(waiting, BLOCK, encoder.end)
-        have = sum(len(document[0]) for document in waiting)
-        out.put(block)
-
-
-class Stream:
-    """Batches from worker processes. When they cannot keep up, earlier blocks come again; `fresh` and `again` count."""
-
-    def __init__(self, seed: int, tokenizer: str, workers: int):
-        mixture = Mixture(seed)
-        for _ in range(100):  # what the generators load on their first use is loaded once, for all workers
-            mixture.conversation()
-        fork = multiprocessing.get_context("fork")
-        self.blocks = fork.Queue(maxsize=8 * workers)
-        self.batches: queue.Queue = queue.Queue(maxsize=6)
-        self.fresh = self.again = 0
-        self.workers = [
-            fork.Process(target=produce, args=(seed * 1000 + i, tokenizer, self.blocks), daemon=True)
-            for i in range(workers)
-        ]
-        for worker in self.workers:
-            worker.start()
-
-    def start(self) -> None:
-        threading.Thread(target=self._collect, daemon=True).start()
-
-    def _collect(self) -> None:
-        rng = random.Random(0)
-        kept: list[np.ndarray] = []
-        pin = torch.cuda.is_available()
-        while True:
-            parts = []
-            while len(parts) < ROWS // BLOCK:
-                try:
-                    block = self.blocks.get(timeout=0.02 if len(kept) > 500 and self.batches.empty() else 20)
-                    self.fresh += 1
-                    kept.append(block)
-                    if len(kept) > 6000:
-                        kept[rng.randrange(len(kept))] = kept.pop()
-                except queue.Empty:
-                    if not kept:
-                        continue
-                    block = rng.choice(kept)
-                    self.again += 1
-                parts.append(block)
-            batch = torch.from_numpy(np.concatenate(parts, 1).astype(np.int32))
-            self.batches.put(batch.pin_memory() if pin else batch)
-
-    def next(self, device: torch.device) -> Tensor:
-        return self.batches.get().to(device, non_blocking=True).long()
-
-    def close(self) -> None:
-        for worker in self.workers:
-            worker.terminate()
-
-
-# --- optimiser
-
-
-def orthogonal(g: Tensor) -> Tensor:
-    """Matrices [n, s, l], s <= l, with their singular values driven towards 1 (Newton-Schulz, five steps)."""
-    a, b, c = 3.4445, -4.7750, 2.0315
-    x = g.bfloat16()
-    x = x / (x.norm(dim=(1, 2), keepdim=True) + 1e-7)
-    for _ in range(5):
-        s = torch.bmm(x, x.mT)
-        s = torch.baddbmm(s, s, s, beta=b, alpha=c)
-        x = torch.baddbmm(x, s, x, beta=a)
-    return x
-
-
-class Muon:
-    """Momentum, orthogonalised, for weight matrices; experts and the halves of fused tensors are matrices of their own."""
-
-    def __init__(self, weights: dict[str, Tensor], momentum: float = 0.95, decay: float = 0.1):
-        self.momentum, self.decay = momentum, decay
-        self.groups: dict[tuple[int, int], list[tuple[Tensor, tuple[int, int, int]]]] = defaultdict(list)
-        for name, w in weights.items():
-            rows, columns = w.shape[-2:]
-            if "gate_up_proj" in name:
-                rows //= 2
-            view = (w.numel() // (rows * columns), rows, columns)
-            self.groups[min(rows, columns), max(rows, columns)].append((w, view))
-        self.buffers = {
-            shape: torch.zeros(sum(view[0] for _, view in group), *shape, device=group[0][0].device)
-            for shape, group in self.groups.items()
-        }
-
-    @torch.no_grad()
-    def step(self, lr: float) -> None:
-        for shape, group in self.groups.items():
-            grads = [w.grad.view(view) for w, view in group]
-            g = torch.cat([x.mT if x.shape[1] > x.shape[2] else x for x in grads])
-            buffer = self.buffers[shape]
-            buffer.lerp_(g, 1 - self.momentum)
-            update = orthogonal(g.lerp_(buffer, self.momentum)).split([view[0] for _, view in group])
-            updates = [
-                (u.mT if view[1] > view[2] else u).reshape(w.shape)
-                for u, (w, view) in zip(update, group, strict=True)
-            ]
-            weights = [w for w, _ in group]
-            torch._foreach_mul_(weights, 1 - lr * self.decay)
-            torch._foreach_add_(weights, [u.float() for u in updates], alpha=-lr * 0.2 * math.sqrt(shape[1]))
-
-
-def for_muon(name: str, w: Tensor) -> bool:
-    return (
-        w.ndim >= 2
-        and min(w.shape[-2:]) >= 64
-        and not name.startswith(("model.embed", "lm_head"))
-        and "mlp.gate." not in name
-    )
-
-
-class Rounding:
-    """Lets a step see the weights as a 4-bit model has them, while the optimiser moves the exact ones."""
-
-    def __init__(self, weights: dict[str, Tensor], compiled: bool):
-        self.sets = [
-            ([w for name, w in weights.items() if bits_of(name, w) == bits], bits) for bits in sorted({4, 8})
-        ]
-        self.exact = {id(w): torch.empty_like(w) for ws, _ in self.sets for w in ws}
-        self.round = torch.compile(quantised, dynamic=False) if compiled else quantised
-
-    @torch.no_grad()
-    def enter(self) -> None:
-        for ws, bits in self.sets:
-            torch._foreach_copy_([self.exact[id(w)] for w in ws], ws)
-            rounded = self.round(torch.cat([w.detach().view(-1, 64) for w in ws]), bits)
-            torch._foreach_copy_([w.detach() for w in ws], [
-                part.view(w.shape) for part, w in zip(rounded.split([w.numel() // 64 for w in ws]), ws, strict=True)
-            ])  # fmt: skip
-
-    @torch.no_grad()
-    def leave(self) -> None:
-        for ws, _ in self.sets:
-            torch._foreach_copy_([w.detach() for w in ws], [self.exact[id(w)] for w in ws])
-
-
-# --- answers
 
 
 def greedy(model: Model, prompts: list[list[int]], limits: list[int], stop: int, pad: int) -> list[list[int]]:
@@ -298,9 +105,6 @@ def evaluate(
         log.append({"source": question.source, "topic": question.topic, "ok": ok, "messages": question.messages,
                     "answer": text, "check": question.check, "gold": question.gold})  # fmt: skip
     return {key: [round(sum(v) / len(v), 4), len(v)] for key, v in sorted(right.items())}, log
-
-
-# --- training
 
 
 def main() -> None:

@@ -13,10 +13,6 @@ def tidy(text: str) -> str:
     return _GAPS.sub("", text.strip())
 
 
-def a_or_an(word: str) -> str:
-    return ("an " if word[:1].lower() in "aeiou" else "a ") + word
-
-
 def listed(entries: Sequence[str], last: str = "and") -> str:
     """"a", "a and b", "a, b and c"."""
     if len(entries) < 2:
