@@ -138,7 +138,7 @@ def report(talk: Talk, rng: random.Random, split: str, tool: Tool, request: Ask)
     for key, kind in specs:
         fields[key] = request.values[kind[4:]] if kind.startswith("arg:") else True if kind == "const:true" else lexicons.value(kind, rng, split)
     talk.results(result_text(fields, rng, split))
-    named = schemas.slots(schemas.parse(template))
+    named = sorted(schemas.slots(schemas.parse(template)))
 
     def say(key: str) -> str:
         if key in fields:
@@ -148,7 +148,7 @@ def report(talk: Talk, rng: random.Random, split: str, tool: Tool, request: Ask)
 
     text = upper_first(schemas.render(schemas.parse(template), rng, say, {}))
     numbers = [fields[key] for key in named if key in fields and isinstance(fields[key], int | float) and not isinstance(fields[key], bool)]
-    copied = [[str(fields[key])] for key in sorted(named) if key in fields and isinstance(fields[key], str)]
+    copied = [[str(fields[key])] for key in named if key in fields and isinstance(fields[key], str)]
     talk.says(text, copied or None, None)
     for number in numbers:
         talk.checks.append({"turn": len(talk.messages) - 1, "kind": "number", "value": number})

@@ -64,7 +64,7 @@ def compare(rng: random.Random, split: str) -> Ask:
         yes = x_wins != swap
         return Ask(text, f"{lead}, so {'yes' if yes else 'no'}.", has(YES if yes else NO))
     winner, said = (plain_x, x) if x_wins else (plain_y, y)
-    ways = [f"{form} {verb} {word}" for form in {winner, said} for verb in ("is", "are", "weighs", "takes", "lasts") for word in (*rels, f"the {rels[0]}")]
+    ways = [f"{form} {verb} {word}" for form in dict.fromkeys((winner, said)) for verb in ("is", "are", "weighs", "takes", "lasts") for word in (*rels, f"the {rels[0]}")]
     answer = f"{lead}, so {winner} is {rel}." if of_small != a else f"{winner} is {rel}."
     return Ask(text, answer, has(ways))
 
