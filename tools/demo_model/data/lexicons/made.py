@@ -40,22 +40,16 @@ def made_name(rng: random.Random) -> str:
 
 def alnum(rng: random.Random, low: int = 4, high: int = 9) -> str:
     """A random identifier in one of the forms that systems hand out."""
-    form = rng.randrange(8)
-    if form == 0:
-        return f"{chars(rng, UPPER, rng.randint(1, 3))}-{chars(rng, DIGITS, rng.randint(2, 5))}"
-    if form == 1:
-        return f"{chars(rng, LOWER, rng.randint(2, 4))}_{chars(rng, HEX, rng.randint(4, 8))}"
-    if form == 2:
-        return chars(rng, UPPER + DIGITS, rng.randint(low, high))
-    if form == 3:
-        return chars(rng, LOWER + DIGITS, rng.randint(low, high))
-    if form == 4:
-        return chars(rng, LOWER + UPPER + DIGITS, rng.randint(low, high))
-    if form == 5:
-        return f"{chars(rng, UPPER, 2)}{chars(rng, DIGITS, rng.randint(2, 6))}"
-    if form == 6:
-        return f"{chars(rng, UPPER + DIGITS, 3)}-{chars(rng, UPPER + DIGITS, rng.randint(2, 4))}-{chars(rng, DIGITS, 2)}"
-    return f"{lex('word', rng, 'train')}-{chars(rng, DIGITS, rng.randint(1, 4))}"
+    return rng.choice((
+        lambda: f"{chars(rng, UPPER, rng.randint(1, 3))}-{chars(rng, DIGITS, rng.randint(2, 5))}",
+        lambda: f"{chars(rng, LOWER, rng.randint(2, 4))}_{chars(rng, HEX, rng.randint(4, 8))}",
+        lambda: chars(rng, UPPER + DIGITS, rng.randint(low, high)),
+        lambda: chars(rng, LOWER + DIGITS, rng.randint(low, high)),
+        lambda: chars(rng, LOWER + UPPER + DIGITS, rng.randint(low, high)),
+        lambda: f"{chars(rng, UPPER, 2)}{chars(rng, DIGITS, rng.randint(2, 6))}",
+        lambda: f"{chars(rng, UPPER + DIGITS, 3)}-{chars(rng, UPPER + DIGITS, rng.randint(2, 4))}-{chars(rng, DIGITS, 2)}",
+        lambda: f"{lex('word', rng, 'train')}-{chars(rng, DIGITS, rng.randint(1, 4))}",
+    ))()  # fmt: skip
 
 
 def sentence(rng: random.Random, split: str) -> str:
@@ -82,16 +76,13 @@ def mixed(name: str, maker: Callable[[random.Random], str] | None = None, share:
 
 def made_title(rng: random.Random) -> str:
     word = lambda: lex("word", rng, "train").capitalize()  # noqa: E731
-    form = rng.randrange(5)
-    if form == 0:
-        return f"The {lex('adjective', rng, 'train').capitalize()} {word()}"
-    if form == 1:
-        return f"{word()} of {made_name(rng)}"
-    if form == 2:
-        return f"{made_name(rng)} {word()}"
-    if form == 3:
-        return f"{word()} and {word()}"
-    return f"{lex('adjective', rng, 'train').capitalize()} {word()}s"
+    return rng.choice((
+        lambda: f"The {lex('adjective', rng, 'train').capitalize()} {word()}",
+        lambda: f"{word()} of {made_name(rng)}",
+        lambda: f"{made_name(rng)} {word()}",
+        lambda: f"{word()} and {word()}",
+        lambda: f"{lex('adjective', rng, 'train').capitalize()} {word()}s",
+    ))()  # fmt: skip
 
 
 def made_company(rng: random.Random) -> str:
@@ -99,14 +90,12 @@ def made_company(rng: random.Random) -> str:
 
 
 def made_product(rng: random.Random) -> str:
-    form = rng.randrange(4)
-    if form == 0:
-        return f"{made_name(rng)} {rng.randint(1, 900)}"
-    if form == 1:
-        return f"{lex('adjective', rng, 'train')} {lex('noun', rng, 'train')}"
-    if form == 2:
-        return f"{made_name(rng)} {lex('noun', rng, 'train')}"
-    return f"{lex('color', rng, 'train')} {lex('noun', rng, 'train')}"
+    return rng.choice((
+        lambda: f"{made_name(rng)} {rng.randint(1, 900)}",
+        lambda: f"{lex('adjective', rng, 'train')} {lex('noun', rng, 'train')}",
+        lambda: f"{made_name(rng)} {lex('noun', rng, 'train')}",
+        lambda: f"{lex('color', rng, 'train')} {lex('noun', rng, 'train')}",
+    ))()  # fmt: skip
 
 
 def text(rng: random.Random, split: str) -> str:

@@ -13,16 +13,13 @@ CITY_SUFFIXES = ["ville", "burg", "ton", "stad", "ford", "grad", "mouth", "haven
 
 
 def made_city(rng: random.Random) -> str:
-    form = rng.randrange(5)
-    if form == 0:
-        return f"{rng.choice(CITY_PREFIXES)} {made_name(rng)}"
-    if form == 1:
-        return made_name(rng) + rng.choice(CITY_SUFFIXES)
-    if form == 2:
-        return f"{made_name(rng)} {made_name(rng)}"
-    if form == 3:
-        return f"{made_name(rng)}-{made_name(rng)}" if rng.random() < 0.3 else syllables(rng, 1, 2).capitalize() + rng.choice(CITY_SUFFIXES)
-    return made_name(rng)
+    return rng.choice((
+        lambda: f"{rng.choice(CITY_PREFIXES)} {made_name(rng)}",
+        lambda: made_name(rng) + rng.choice(CITY_SUFFIXES),
+        lambda: f"{made_name(rng)} {made_name(rng)}",
+        lambda: f"{made_name(rng)}-{made_name(rng)}" if rng.random() < 0.3 else syllables(rng, 1, 2).capitalize() + rng.choice(CITY_SUFFIXES),
+        lambda: made_name(rng),
+    ))()  # fmt: skip
 
 
 first = mixed("first", made_name)

@@ -52,20 +52,16 @@ NOTHING = ["Nothing was found.", "There is nothing to report: I found nothing.",
 def error_result(rng: random.Random, split: str) -> tuple[str, str]:
     """What a failing tool prints, and the message in it."""
     message = rng.choice(ERRORS) if rng.random() < 0.8 else lexicons.sentence(rng, split)
-    form = rng.randrange(7)
-    if form == 0:
-        return f"Error: {message}", message
-    if form == 1:
-        return json.dumps({"error": message}), message
-    if form == 2:
-        return json.dumps({"status": "error", "message": message}), message
-    if form == 3:
-        return f"ERROR {rng.choice([400, 401, 403, 404, 408, 409, 429, 500, 503])}: {message}", message
-    if form == 4:
-        return f"failed: {message}", message
-    if form == 5:
-        return json.dumps({"ok": False, "reason": message}), message
-    return f"error={rng.randint(1, 99)} message=\"{message}\"", message
+    printed = rng.choice((
+        lambda: f"Error: {message}",
+        lambda: json.dumps({"error": message}),
+        lambda: json.dumps({"status": "error", "message": message}),
+        lambda: f"ERROR {rng.choice([400, 401, 403, 404, 408, 409, 429, 500, 503])}: {message}",
+        lambda: f"failed: {message}",
+        lambda: json.dumps({"ok": False, "reason": message}),
+        lambda: f"error={rng.randint(1, 99)} message=\"{message}\"",
+    ))()  # fmt: skip
+    return printed, message
 
 
 WET = ("rain", "drizzle", "shower", "thunderstorm", "sleet")
