@@ -144,7 +144,7 @@ def measure(
     bound = Bound.of(memory_rate, memory_bytes, max(by_depth.values()), decode.bytes_read_per_token)
     return BenchReport(
         model=str(model.path),
-        backend="cpu",
+        backend=model.backend,
         kernels=plan.kernels,
         reader=model.reader,
         threads=plan.threads,

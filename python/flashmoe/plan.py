@@ -13,17 +13,17 @@ class MemoryPlan:
     """Computed before anything is loaded. Sizes in bytes, the rest in counts; `print(plan)` shows it as a table."""
 
     budget: int
-    dense: int
-    session_fixed: int
-    session_context: int
-    scratch: int
-    readers: int
-    cache: int
-    slot: int
-    smallest: int
-    experts_total: int
-    expert_bytes_per_token: int
-    dense_bytes_per_token: int
+    dense: int  # weights that stay in memory
+    session_fixed: int  # recurrent state of one session
+    session_context: int  # keys and values of one session at `context` positions
+    scratch: int  # activations, for `sweep` tokens a layer and `chunk` tokens a product
+    readers: int  # staging buffers of the read threads
+    cache: int  # of experts: cache_slots * slot
+    slot: int  # one expert, with its alignment
+    smallest: int  # the smallest budget that would do
+    experts_total: int  # all routed experts as stored
+    expert_bytes_per_token: int  # of the routed experts that one decoded token needs, before any cache hit
+    dense_bytes_per_token: int  # that one decoded token reads from memory beside its experts
     cache_slots: int
     context: int
     sweep: int
