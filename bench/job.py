@@ -8,13 +8,19 @@ import time
 from pathlib import Path
 
 from . import jobs, machine
+from .engines import Died
+from .isolate import NoLimit
 
 
 def main() -> None:
     order = json.loads(sys.argv[1])
     sys.argv[1:] = order["argv"]
     start = time.perf_counter()
-    data = getattr(jobs, order["function"])(jobs.Setting(**order["setting"]), **order["arguments"])
+    try:
+        data = getattr(jobs, order["function"])(jobs.Setting(**order["setting"]), **order["arguments"])
+    except (NoLimit, Died) as error:
+        data = {"refused": str(error)}
+        print(f"{Path(order['out']).stem}: {error}", file=sys.stderr)
     out = Path(order["out"])
     result = {
         "job": out.stem, "arguments": order["arguments"], "setting": order["setting"], "data": data,

@@ -9,12 +9,35 @@ from typing import Any
 
 from flashmoe.system import format_size
 
+from .jobs import WARM_PROMPT, WARM_TOKENS
+
 Results = dict[str, dict[str, Any]]
 
 
 def load(folder: Path) -> Results:
     """The results by name of their job."""
-    return {path.stem: json.loads(path.read_text()) for path in sorted(folder.glob("*.json"))}
+    found = {path.stem: json.loads(path.read_text()) for path in sorted(folder.glob("*.json"))}
+    return {name: result for name, result in found.items() if "refused" not in result["data"]}
+
+
+def measured(path: Path) -> bool:
+    """Whether this is the result of a job that the machine allowed."""
+    return path.exists() and "refused" not in json.loads(path.read_text())["data"]
+
+
+def refusals(folder: Path) -> str:
+    """The jobs that this machine did not allow, and why."""
+    found = {path.stem: json.loads(path.read_text())["data"].get("refused") for path in sorted(folder.glob("*.json"))}
+    lines = "".join(f"* {name}: {why}\n" for name, why in found.items() if why)
+    return f"\n## Not measured\n\n{lines}" if lines else ""
+
+
+def over(peak: float, opened: dict[str, Any]) -> str:
+    """How far the peak of the resident set lies from the budget; 150 MiB above it is what may be."""
+    if "budget" not in opened:
+        return ""
+    beyond = (peak - opened["budget"]) / (1 << 20)
+    return f"{beyond:+.0f} MiB" + ("" if beyond <= 150 else " (too much)")
 
 
 def table(header: list[str], rows: list[list[str]]) -> str:
@@ -93,7 +116,7 @@ def _limited(results: Results) -> str:
                 n = results[f"limit-{text}-prompt"]["setting"]["prompt"]
                 prefill = f"{n / middle([r['seconds'] for r in asked['rounds']]):.1f}"
             if not run["rounds"]:
-                rows.append([text, name, run.get("died", ""), "", "", "", prefill, ""])
+                rows.append([text, name, run.get("died", ""), "", "", "", prefill, "", ""])
                 continue
             decode = [1 / r["mean_seconds"] for r in run["rounds"]]
             share = hit = ""
@@ -101,7 +124,8 @@ def _limited(results: Results) -> str:
                 share = percent(run["bound"]["seconds"] / middle([r["mean_seconds"] for r in run["rounds"]]))
                 hit = percent(middle([r["hit_rate"] for r in run["rounds"]]))
             rows.append([text, name, f"{middle(decode):.2f}", f"{min(decode):.2f} to {max(decode):.2f} ({len(decode)})",
-                         share, hit, prefill, format_size(run["peaks"]["peak_rss"])])  # fmt: skip
+                         share, hit, prefill, format_size(run["peaks"]["peak_rss"]),
+                         over(run["peaks"]["peak_rss"], run["opened"])])  # fmt: skip
     for name, result in results.items():
         for engine, run in result["data"].get("engines", {}).items() if name.startswith("limit-") else ():
             if len(result["data"]["engines"]) == 1 and "died" in run and engine != "flashmoe":
@@ -115,8 +139,11 @@ def _limited(results: Results) -> str:
         "hit rate",
         "prefill, tokens/s",
         "peak RSS",
+        "beside the budget",
     ]
-    return "## Under a memory limit\n\n" + table(header, rows) if rows else ""
+    warm = (f"Before, every engine took a prompt of {WARM_PROMPT} tokens and {WARM_TOKENS} decoded ones. Engines take "
+            "turns. A budget may be passed by 150 MiB.\n\n")  # fmt: skip
+    return "## Under a memory limit\n\n" + warm + table(header, rows) if rows else ""
 
 
 def _machine(results: Results) -> str:
@@ -159,8 +186,11 @@ def _hits(results: Results) -> str:
         point = next(p for p in d["curve"] if p["slots"] == slots)
         rows.append([name[5:], percent(point["share"]), percent(d["decode"]["hit_rate"]), percent(point["lru"]),
                      percent(point["belady"]), f"{1 / d['decode']['mean_seconds']:.2f}",
-                     percent(d["bound"]["seconds"] / d["decode"]["mean_seconds"])])  # fmt: skip
-    header = ["limit", "experts cached", "hit rate", "LRU replayed", "Belady", "tokens/s", "of the bound"]
+                     percent(d["bound"]["seconds"] / d["decode"]["mean_seconds"]),
+                     f"{100 * (d['decode']['hit_rate'] - point['lru']):+.1f}",
+                     over(d["peak_rss"], d["opened"])])  # fmt: skip
+    header = ["limit", "experts cached", "hit rate", "LRU replayed", "Belady", "tokens/s", "of the bound",
+              "points above LRU", "peak RSS beside the budget"]  # fmt: skip
     return "## Over many tokens\n\n" + table(header, rows) if rows else ""
 
 
@@ -168,7 +198,8 @@ def _line(name: str, d: dict[str, Any]) -> str:
     if name.startswith("prompt-"):
         return (
             f"First token of {d['prompt']} tokens in {name[7:]}: {d['seconds']:.1f} s; reading all experts once takes "
-            f"{d['seconds_reading_once']:.1f} s. Peak RSS {format_size(d['peak_rss'])}."
+            f"{d['seconds_reading_once']:.1f} s, the arithmetic {d['seconds_computing']:.1f} s: "
+            f"{d['of_the_longer']:.2f} times the longer. Peak RSS {over(d['peak_rss'], d['opened'])} beside the budget."
         )
     if name == "layers":
         return (
@@ -207,5 +238,5 @@ def write(folder: Path, out: Path) -> None:
     from . import plots
 
     results = load(folder)
-    (out / "report.md").write_text(markdown(results))
+    (out / "report.md").write_text(markdown(results) + refusals(folder))
     plots.write(results, out)

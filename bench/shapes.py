@@ -36,6 +36,16 @@ class Shape:
     def full_attention(self) -> list[bool]:
         return [i % self.interval == self.interval - 1 for i in range(self.layers)]
 
+    @property
+    def bytes(self) -> int:
+        """Of a checkpoint at 4 bits with scales and biases: 4.5 bits a weight. Norms and the like are left out."""
+        moe = 3 * self.hidden * self.inner * (self.experts + 1) + 2 * self.hidden * self.experts
+        attention = self.hidden * self.head_dim * (3 * self.heads + 2 * self.kv_heads)
+        delta = self.hidden * self.linear_dim * (2 * self.key_heads + 3 * self.value_heads)
+        full = sum(self.full_attention)
+        weights = 2 * self.vocab * self.hidden + self.layers * moe + full * attention + (self.layers - full) * delta
+        return weights * 9 // 16
+
     def config(self) -> dict[str, Any]:
         """config.json of an MLX checkpoint at 4 bits, the routers at 8."""
         kinds = ["full_attention" if full else "linear_attention" for full in self.full_attention]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from bench import models, replay, shapes, streams
+from bench import models, replay, report, shapes, streams
 
 import flashmoe
 from flashmoe.bench import Bound, Phase, measure
@@ -84,6 +84,18 @@ def test_shapes_can_be_changed_and_mistakes_are_named() -> None:
     for text in ("36b", "35b,depth=3", "35b,layers=x", "35b,inner=70"):
         with pytest.raises(ValueError, match=text.split(",")[-1].split("=")[0]):
             shapes.parse(text)
+
+
+def test_the_size_of_a_shape_is_that_of_its_files(tiny: Path) -> None:
+    assert TINY.bytes == pytest.approx(sum(path.stat().st_size for path in tiny.glob("*.safetensors")), rel=0.05)
+
+
+def test_a_job_that_the_machine_refuses_is_told_and_run_again(tmp_path: Path) -> None:
+    path = tmp_path / "limit-4GiB.json"
+    path.write_text(json.dumps({"data": {"refused": "no control group"}}))
+    assert not report.measured(path)
+    assert report.load(tmp_path) == {}
+    assert "limit-4GiB: no control group" in report.refusals(tmp_path)
 
 
 def test_activations_stay_finite_and_of_one_size(tiny: Path) -> None:
