@@ -65,13 +65,15 @@ static void product_one(void *context, uint32_t task, uint32_t thread) {
 
 void fm_products_run(fm_backend *b, const fm_product *products, uint32_t count) {
     /* Enough runs that an unlucky thread holds up little, few enough that drawing them costs nothing. */
-    enum { RUNS_OF_THREAD = 6, ROWS_LEAST = 16 };
+    enum { RUNS_OF_THREAD = 6 };
+    /* Rows that kernels take together, for one token and for several: a run of whole ones leaves none half empty. */
+    const uint32_t least = products->n == 1 ? 16 : 32;
     uint64_t rows = 0;
     for (uint32_t i = 0; i < count; i++)
         rows += products[i].m->format.rows;
     uint64_t step = rows / (RUNS_OF_THREAD * fm_pool_threads(b->pool));
-    step = (step + ROWS_LEAST - 1) / ROWS_LEAST * ROWS_LEAST;
-    products_task t = {b, products, count, step < ROWS_LEAST ? ROWS_LEAST : (uint32_t)step};
+    step = (step + least - 1) / least * least;
+    products_task t = {b, products, count, step < least ? least : (uint32_t)step};
     uint32_t runs = 0;
     for (uint32_t i = 0; i < count; i++)
         runs += runs_of(products[i].m->format.rows, t.step);
@@ -97,9 +99,20 @@ void fm_norm_rows(fm_backend *b, const float *x, size_t ldx, const float *w, uin
     fm_pool_run(b->pool, n, norm_one, &(norm_task){b, x, w, ldx, ldo, out});
 }
 
+typedef struct add_task {
+    fm_backend *b;
+    float *x;
+    const float *delta;
+} add_task;
+
+static void add_one(void *context, uint32_t row, uint32_t thread) {
+    (void)thread;
+    const add_task *t = context;
+    size_t hidden = t->b->config.hidden, at = row * hidden;
+    t->b->kernels->axpy(1.0f, t->delta + at, t->x + at, (uint32_t)hidden);
+}
+
 /* x += delta for n rows of the hidden size. */
 void fm_add_rows(fm_backend *b, float *x, const float *delta, uint32_t n) {
-    for (uint32_t t = 0; t < n; t++)
-        b->kernels->axpy(1.0f, delta + (size_t)t * b->config.hidden, x + (size_t)t * b->config.hidden,
-                         b->config.hidden);
+    fm_pool_run(b->pool, n, add_one, &(add_task){b, x, delta});
 }
