@@ -98,6 +98,7 @@ const fm_backend_ops fm_cpu_backend = {
     .embed = cpu_embed,
     .mixer = fm_cpu_mixer,
     .route = fm_cpu_route,
+    .guess = fm_cpu_guess,
     .shared = fm_cpu_shared,
     .experts = fm_cpu_experts,
     .combine = fm_cpu_combine,

@@ -92,6 +92,7 @@ bool fm_cpu_mixer(fm_backend *b, uint32_t layer, const fm_stretch *stretches, ui
 
 /* moe.c */
 fm_status fm_cpu_route(fm_backend *b, uint32_t layer, uint32_t n, int32_t *experts, float *weights, fm_error *err);
+void fm_cpu_guess(fm_backend *b, uint32_t layer, int32_t *experts, float *weights);
 void fm_cpu_shared(fm_backend *b, uint32_t layer, uint32_t n);
 fm_ticket fm_cpu_experts(fm_backend *b, uint32_t layer, uint32_t n, const fm_expert_job *jobs, uint32_t count);
 void fm_cpu_combine(fm_backend *b, uint32_t layer, uint32_t n, const float *weights);

@@ -52,24 +52,31 @@ static void choose_one(void *context, uint32_t t, uint32_t thread) {
            task->weights + (size_t)t * k);
 }
 
-fm_status fm_cpu_route(fm_backend *b, uint32_t layer, uint32_t n, int32_t *ids, float *weights, fm_error *err) {
-    (void)err;
+/* h = N1(x) and the choice for the tokens [first, first + count), at most a chunk. */
+static void route_rows(fm_backend *b, uint32_t layer, uint32_t first, uint32_t count, float *h, int32_t *ids,
+                       float *weights) {
     const fm_layer *l = &b->weights.layers[layer];
     fm_scratch *s = &b->scratch;
     uint32_t hidden = b->config.hidden, k = b->plan.experts_per_token;
+    fm_norm_rows(b, s->x + (size_t)first * hidden, hidden, l->post_norm, count, h, hidden);
+    fm_prepared rows = fm_prepare_rows(h, hidden, count, hidden);
+    fm_products_run(
+        b, &(fm_product){&l->router, fm_prepared_for(b, &rows, &l->router.format), count, s->router, b->config.experts},
+        1);
+    fm_pool_run(b->pool, count, choose_one, &(choose_task){b, ids + (size_t)first * k, weights + (size_t)first * k});
+}
+
+fm_status fm_cpu_route(fm_backend *b, uint32_t layer, uint32_t n, int32_t *ids, float *weights, fm_error *err) {
+    (void)err;
     for (uint32_t first = 0; first < n; first += b->plan.chunk) {
         uint32_t count = n - first < b->plan.chunk ? n - first : b->plan.chunk;
-        float *h = s->h + (size_t)first * hidden;
-        fm_norm_rows(b, s->x + (size_t)first * hidden, hidden, l->post_norm, count, h, hidden);
-        fm_prepared rows = fm_prepare_rows(h, hidden, count, hidden);
-        fm_products_run(b,
-                        &(fm_product){&l->router, fm_prepared_for(b, &rows, &l->router.format), count, s->router,
-                                      b->config.experts},
-                        1);
-        fm_pool_run(b->pool, count, choose_one,
-                    &(choose_task){b, ids + (size_t)first * k, weights + (size_t)first * k});
+        route_rows(b, layer, first, count, b->scratch.h + (size_t)first * b->config.hidden, ids, weights);
     }
     return FM_OK;
+}
+
+void fm_cpu_guess(fm_backend *b, uint32_t layer, int32_t *ids, float *weights) {
+    route_rows(b, layer, 0, 1, b->scratch.out, ids, weights); /* the experts' outputs are not there yet */
 }
 
 /* ---- shared expert ---------------------------------------------------------------------------------------------- */

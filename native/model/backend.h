@@ -67,6 +67,9 @@ typedef struct fm_backend_ops {
     /* h = N1(x); the router's choice: experts [n][k] in ascending order of ids with weights [n][k]. */
     fm_status (*route)(fm_backend *backend, uint32_t layer, uint32_t n, int32_t *experts, float *weights,
                        fm_error *err);
+    /* What `route` of a later layer says of the block's one token as it is now; h stays as it is. Between route and
+     * experts. NULL where it would have to be waited for. */
+    void (*guess)(fm_backend *backend, uint32_t layer, int32_t *experts, float *weights);
     /* y = sigmoid(shared_expert_gate h) * shared_expert(h). */
     void (*shared)(fm_backend *backend, uint32_t layer, uint32_t n);
     /* The experts of `jobs` on their tokens. With n > 1 the sums of y are taken here, so jobs come in ascending order

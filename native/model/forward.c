@@ -17,9 +17,6 @@
 
 /* Experts of one backend call: enough that small jobs share a parallel region. */
 enum { BATCH = 32 };
-/* Experts of the next layer that are queued for reading before its router has spoken: more than a disk reads during a
- * mixer. */
-enum { GUESSES = 4 };
 /* Progress is reported at most this often, in seconds. */
 #define REPORT_EVERY 0.05
 
@@ -234,24 +231,21 @@ static fm_status experts_of_block(fm_call *call, uint32_t layer, uint32_t n, uin
     return release(m, &before, err);
 }
 
-/* Decode: what the next layer's router says of this layer's output is mostly what it will say after that layer's mixer.
- * So its best guesses are read meanwhile, when the disk would have nothing to do; the request drops those that it does
- * not name. Not on a GPU, which would have to be waited for. */
+/* Decode: what the next layer's router says of the state that this layer's experts are given is mostly what it will say
+ * when its turn comes. So its choice is read, the heaviest first, while the disk would have nothing to do. */
 static void guess(fm_model *m, uint32_t layer) {
-    fm_routing *r = &m->routing;
     uint32_t k = m->plan.experts_per_token;
-    if (m->ops->route(m->backend, layer, 1, r->ids, r->weights, NULL) != FM_OK)
-        return;
-    for (uint32_t i = 0; i < k; i++) { /* the heaviest first */
-        uint32_t at = i;
-        for (; at > 0 && r->weights[i] > r->token_weights[at - 1]; at--) {
-            r->token_weights[at] = r->token_weights[at - 1];
-            r->distinct[at] = r->distinct[at - 1];
+    int32_t *ids = m->routing.tokens; /* only blocks need them */
+    float *weights = m->routing.token_weights;
+    m->ops->guess(m->backend, layer, ids, weights);
+    for (uint32_t i = 1; i < k; i++)
+        for (uint32_t at = i; at > 0 && weights[at] > weights[at - 1]; at--) {
+            int32_t id = ids[at];
+            float weight = weights[at];
+            ids[at] = ids[at - 1], weights[at] = weights[at - 1];
+            ids[at - 1] = id, weights[at - 1] = weight;
         }
-        r->token_weights[at] = r->weights[i];
-        r->distinct[at] = r->ids[i];
-    }
-    fm_experts_prefetch(m->experts, layer, r->distinct, k, GUESSES);
+    fm_experts_prefetch(m->experts, layer, ids, k, true);
 }
 
 static fm_status moe(fm_call *call, uint32_t layer, uint32_t n, fm_error *err) {
@@ -272,6 +266,8 @@ static fm_status moe(fm_call *call, uint32_t layer, uint32_t n, fm_error *err) {
     fm_experts_chosen(m->experts, layer, r->ids, n, k);
     call->shared += n * k - distinct;
     uint32_t missed = fm_experts_request(m->experts, layer, n == 1 ? r->ids : r->distinct, distinct);
+    if (n == 1 && missed && layer + 1 < c->layers && m->ops->guess)
+        guess(m, layer + 1);
     spent(call, FM_WORK_ROUTER);
     m->ops->shared(m->backend, layer, n); /* while misses are read */
     spent(call, FM_WORK_SHARED);
@@ -284,10 +280,7 @@ static fm_status moe(fm_call *call, uint32_t layer, uint32_t n, fm_error *err) {
     spent(call, FM_WORK_EXPERTS);
     /* A long block will want nearly every expert of the next layer too: keep the disk busy during its mixer. */
     if (distinct > c->experts / 4 * 3 && layer + 1 < c->layers)
-        fm_experts_prefetch(m->experts, layer + 1, r->all, c->experts, c->experts);
-    if (n == 1 && missed && layer + 1 < c->layers && !m->plan.gpu)
-        guess(m, layer + 1);
-    spent(call, FM_WORK_ROUTER);
+        fm_experts_prefetch(m->experts, layer + 1, r->all, c->experts, false);
     return FM_OK;
 }
 

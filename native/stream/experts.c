@@ -13,7 +13,11 @@
 #include <string.h>
 
 enum { NONE = -1 };
+/* Guesses of a rank are read if at least this share of its last ones came true, the mean fading over so many. */
+#define LEAST_TRUST 0.3
+#define TRUST_OVER  64.0
 
+/* FAILED: a part could not be read, or the read was given up; parts under way are still being waited for. */
 typedef enum slot_state { EMPTY, READING, READY, FAILED } slot_state;
 
 /* A slot is offered to the policy exactly when it is unpinned and not being read. */
@@ -40,7 +44,14 @@ struct fm_experts {
     pthread_mutex_t lock;
     pthread_cond_t to_read, arrived;
     fm_policy *policy;
-    int32_t ahead;  /* the layer that was prefetched and not yet asked for, or NONE */
+    int32_t ahead;              /* the layer that was prefetched and not yet asked for, or NONE */
+    struct wishes {             /* for that layer */
+        int32_t *ids;           /* [experts] */
+        uint8_t *cold;          /* [experts]: was not here when it was wished for */
+        uint32_t n, next, room; /* ids from `next` on have not been looked at; slots that may still be used */
+        bool guesses;
+    } wishes;
+    double *trust;  /* [experts_per_token]: how often a guess of this rank that was not here came true */
     int32_t *queue; /* ring of slots with parts to read, [slots_made] */
     uint32_t queue_first, queue_count, reading;
     uint32_t under_way; /* parts that read threads are reading, and */
@@ -91,13 +102,15 @@ static uint32_t window(const fm_experts *src) {
     return src->o.slots / 2 > 2 ? src->o.slots / 2 : 2;
 }
 
-/* Offers a slot that is not pinned and not being read. */
+/* Offers a slot that is not pinned and not being read; perhaps a wish has waited for one. */
 static void offer(fm_experts *src, int32_t i) {
     const slot *s = &src->slots[i];
     double score = FM_SCORE_EMPTY;
     if (s->state == READY)
         score = s->layer == src->ahead ? FM_SCORE_AHEAD : fm_policy_score(src->policy, (uint32_t)s->layer, s->expert);
     fm_policy_offer(src->policy, i, score);
+    if (src->wishes.next < src->wishes.n)
+        pthread_cond_signal(&src->to_read);
 }
 
 /* The layer that was prefetched is asked for, or never will be: what it holds is worth no more than its scores. */
@@ -178,12 +191,69 @@ static void bind_more(fm_experts *src) {
         pthread_cond_broadcast(&src->to_read);
 }
 
+/* ---- wishes; the lock is held --------------------------------------------------------------------------------- */
+
+/* Begins the read of the next wish that is not here; false when there is none, or no slot for it. */
+static bool start_wish(fm_experts *src) {
+    struct wishes *w = &src->wishes;
+    if (src->request.active && src->request.bound < src->request.n)
+        return false; /* it needs the slots */
+    for (; w->next < w->n && w->room; w->next++) {
+        int32_t expert = w->ids[w->next];
+        if (*where(src, (uint32_t)src->ahead, expert) != NONE || (w->guesses && src->trust[w->next] < LEAST_TRUST))
+            continue;
+        int32_t i = start_read(src, (uint32_t)src->ahead, expert);
+        if (i == NONE)
+            return false;
+        src->slots[i].early = true;
+        w->next++;
+        w->room--;
+        return true;
+    }
+    return false;
+}
+
+/* What the request of the layer says of the guesses for it. */
+static void judge_guesses(fm_experts *src, const int32_t *ids, uint32_t n) {
+    const struct wishes *w = &src->wishes;
+    for (uint32_t rank = 0; w->guesses && rank < w->n; rank++) {
+        bool right = false;
+        for (uint32_t i = 0; i < n; i++)
+            right |= ids[i] == w->ids[rank];
+        if (w->cold[rank])
+            src->trust[rank] += ((right ? 1.0 : 0.0) - src->trust[rank]) / TRUST_OVER;
+    }
+}
+
+/* Gives up the reads of wishes that did not come true, but for the parts under way. */
+static void drop_unwanted(fm_experts *src) {
+    uint32_t kept = 0;
+    for (uint32_t q = 0; q < src->queue_count; q++) {
+        int32_t i = src->queue[(src->queue_first + q) % src->slots_made];
+        slot *s = &src->slots[i];
+        if (s->pins || !s->early) {
+            src->queue[(src->queue_first + kept++) % src->slots_made] = i;
+            continue;
+        }
+        for (int p = s->next_part; p < FM_EXPERT_PARTS; p++)
+            s->parts_left -= part_address(src, i, (uint32_t)s->layer, s->expert, p) != NULL;
+        forget(src, i);
+        if (s->parts_left) {
+            s->state = FAILED;
+            continue;
+        }
+        src->reading--;
+        offer(src, i);
+    }
+    src->queue_count = kept;
+}
+
 /* ---- the read threads ------------------------------------------------------------------------------------------- */
 
 static bool next_read(void *context, fm_read *read) {
     fm_experts *src = context;
     pthread_mutex_lock(&src->lock);
-    while (!src->stop && src->queue_count == 0)
+    while (!src->stop && src->queue_count == 0 && !start_wish(src))
         pthread_cond_wait(&src->to_read, &src->lock);
     if (src->stop) {
         pthread_mutex_unlock(&src->lock);
@@ -262,23 +332,6 @@ static void read_done(void *context, const fm_read *read, fm_status status, cons
 /* ---- requests ------------------------------------------------------------------------------------------------------
  */
 
-/* Reads of guesses that nobody wants and that have not begun make way. */
-static void drop_unwanted(fm_experts *src) {
-    uint32_t kept = 0;
-    for (uint32_t q = 0; q < src->queue_count; q++) {
-        int32_t i = src->queue[(src->queue_first + q) % src->slots_made];
-        slot *s = &src->slots[i];
-        if (s->pins || !s->early || s->next_part) {
-            src->queue[(src->queue_first + kept++) % src->slots_made] = i;
-            continue;
-        }
-        src->reading--;
-        forget(src, i);
-        offer(src, i);
-    }
-    src->queue_count = kept;
-}
-
 uint32_t fm_experts_request(fm_experts *src, uint32_t layer, const int32_t *ids, uint32_t n) {
     pthread_mutex_lock(&src->lock);
     struct request *r = &src->request;
@@ -296,6 +349,9 @@ uint32_t fm_experts_request(fm_experts *src, uint32_t layer, const int32_t *ids,
         r->slot[i] = NONE;
         src->asked[(size_t)layer * src->o.experts + (size_t)ids[i]]++;
     }
+    if (src->ahead == (int32_t)layer)
+        judge_guesses(src, ids, n);
+    src->wishes.n = src->wishes.next = 0;
     end_ahead(src);
     uint64_t hits = src->stats.hits;
     /* Pin what is here before a miss of the same request can evict it, but leave a window to read through: what is here
@@ -397,6 +453,8 @@ void fm_experts_finish(fm_experts *src) {
     r->active = false;
     /* After a failure, reads that were queued and not begun are dropped, and those under way are waited for: the next
      * call must not meet the error of this one. */
+    if (src->failed)
+        src->wishes.n = src->wishes.next = 0;
     while (src->failed && src->queue_count) {
         int32_t i = src->queue[src->queue_first];
         slot *s = &src->slots[i];
@@ -426,35 +484,32 @@ void fm_experts_chosen(fm_experts *src, uint32_t layer, const int32_t *ids, uint
     pthread_mutex_unlock(&src->lock);
 }
 
-void fm_experts_prefetch(fm_experts *src, uint32_t layer, const int32_t *ids, uint32_t n, uint32_t most) {
+void fm_experts_prefetch(fm_experts *src, uint32_t layer, const int32_t *ids, uint32_t n, bool guesses) {
     pthread_mutex_lock(&src->lock);
+    struct wishes *w = &src->wishes;
+    assert(n <= (guesses ? src->o.experts_per_token : src->o.experts));
+    w->n = w->next = 0;
     if (src->ahead != (int32_t)layer)
         end_ahead(src);
     src->ahead = (int32_t)layer;
+    memcpy(w->ids, ids, n * sizeof *ids);
     /* What is here already must not be evicted by what is not. */
     for (uint32_t i = 0; i < n; i++) {
         int32_t index = *where(src, layer, ids[i]);
+        w->cold[i] = index == NONE;
         if (index != NONE && src->slots[index].state == READY && src->slots[index].pins == 0)
             offer(src, index);
     }
-    bool wake = false;
-    for (uint32_t i = 0; i < n && most && src->reading < window(src); i++) {
-        if (*where(src, layer, ids[i]) != NONE)
-            continue;
-        int32_t index = start_read(src, layer, ids[i]);
-        if (index == NONE)
-            break;
-        src->slots[index].early = true;
-        wake = true;
-        most--;
-    }
-    if (wake)
-        pthread_cond_broadcast(&src->to_read);
+    w->n = n;
+    w->room = src->reading < window(src) ? window(src) - src->reading : 0;
+    w->guesses = guesses;
+    pthread_cond_broadcast(&src->to_read);
     pthread_mutex_unlock(&src->lock);
 }
 
 void fm_experts_resize(fm_experts *src, uint32_t slots) {
     pthread_mutex_lock(&src->lock);
+    src->wishes.n = src->wishes.next = 0;
     while (src->reading) /* a prefetch may be under way */
         pthread_cond_wait(&src->arrived, &src->lock);
     if (slots > src->slots_made)
@@ -510,19 +565,25 @@ fm_status fm_experts_new(fm_experts **out, const fm_experts_options *options, fm
     src->reads = calloc(experts, sizeof *src->reads);
     src->places = calloc((size_t)options->layers * FM_EXPERT_PARTS, sizeof *src->places);
     src->queue = calloc(src->slots_made, sizeof *src->queue);
+    src->wishes.ids = calloc(options->experts, sizeof *src->wishes.ids);
+    src->wishes.cold = calloc(options->experts, 1);
+    src->trust = calloc(options->experts_per_token, sizeof *src->trust);
     src->request.ids = calloc(options->experts, sizeof *src->request.ids);
     src->request.slot = calloc(options->experts, sizeof *src->request.slot);
     src->request.acquired = calloc(options->experts, 1);
     src->request.missed = calloc(options->experts, 1);
     src->policy = fm_policy_new(options->layers, options->experts, options->experts_per_token, options->slots);
     if (!src->memory || !src->slots || !src->where || !src->asked || !src->reads || !src->places || !src->queue ||
-        !src->request.ids || !src->request.slot || !src->request.acquired || !src->request.missed || !src->policy) {
+        !src->wishes.ids || !src->wishes.cold || !src->trust || !src->request.ids || !src->request.slot ||
+        !src->request.acquired || !src->request.missed || !src->policy) {
         fm_experts_free(src);
         return fm_fail(err, FM_NO_MEMORY, "the system refused %llu bytes for the expert cache",
                        (unsigned long long)(options->slots * src->slot_bytes));
     }
     for (size_t i = 0; i < experts; i++)
         src->where[i] = NONE;
+    for (uint32_t rank = 0; rank < options->experts_per_token; rank++)
+        src->trust[rank] = 0.5; /* try them */
     for (uint32_t l = 0; l < options->layers; l++) {
         uint64_t ignored = 0;
         fm_place_parts(&options->tables[l], &src->places[l * FM_EXPERT_PARTS], &ignored);
@@ -563,6 +624,9 @@ void fm_experts_free(fm_experts *src) {
     free(src->reads);
     free(src->places);
     free(src->queue);
+    free(src->wishes.ids);
+    free(src->wishes.cold);
+    free(src->trust);
     free(src->request.ids);
     free(src->request.slot);
     free(src->request.acquired);

@@ -54,7 +54,7 @@ void fm_experts_free(fm_experts *src);
 /* Evicts or grows to `slots`, at most as many as it was made with. Only between requests. */
 void fm_experts_resize(fm_experts *src, uint32_t slots);
 
-/* ids: distinct. Copied. Guesses of a prefetch that are not among them and not being read make way. Returns how many
+/* ids: distinct. Copied. Reads of guesses that are not among them make way. Returns how many
  * were not cached: read now, or by a prefetch. */
 uint32_t fm_experts_request(fm_experts *src, uint32_t layer, const int32_t *ids, uint32_t n);
 /* which: an index into the ids of the request, or FM_ANY for one not yet acquired. got: the index of the one in *view.
@@ -69,9 +69,11 @@ void fm_experts_finish(fm_experts *src);
  */
 void fm_experts_chosen(fm_experts *src, uint32_t layer, const int32_t *ids, uint32_t tokens, uint32_t k);
 
-/* Reads experts that the next request will probably ask for: the first `most` of those that are not here, as far as
- * half of the slots go; never waits. Between requests. */
-void fm_experts_prefetch(fm_experts *src, uint32_t layer, const int32_t *ids, uint32_t n, uint32_t most);
+/* Wishes: experts that the request of a layer will probably ask for, the likeliest first. Those that are not here are
+ * read when no request has anything to read, as far as half of the slots go, until that layer is asked for; never
+ * waits. Between requests, or within that of a layer before. Wishes that were there before go. guesses: they may be
+ * wrong, n <= experts_per_token. How often those of a rank came true decides whether it is read. */
+void fm_experts_prefetch(fm_experts *src, uint32_t layer, const int32_t *ids, uint32_t n, bool guesses);
 
 void fm_experts_stats_get(fm_experts *src, fm_experts_stats *stats);
 /* What the cache does with each expert, [layers][experts]: how often it was asked for and how often read, modulo 2^32,
