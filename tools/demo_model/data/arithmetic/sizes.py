@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
+
+Ranges = tuple[tuple[float, Sequence[int], Sequence[int]], ...]
 
 
 def sized(rng: random.Random, top: int = 4) -> int:
@@ -23,35 +26,38 @@ def pair(rng: random.Random, top: int = 4) -> tuple[int, int]:
     return (a, b) if rng.random() < 0.6 else (b, a)
 
 
-def factors(rng: random.Random) -> tuple[int, int]:
+# Up to which chance, and what the first and the second number are drawn from.
+FACTORS: Ranges = (
+    (0.42, range(2, 13), range(2, 13)),
+    (0.62, range(11, 100), range(2, 10)),
+    (0.72, range(101, 1000), range(2, 10)),
+    (0.90, range(11, 100), range(11, 100)),
+    (0.97, range(2, 100), (10, 20, 30, 40, 50, 60, 80, 100)),
+    (1.00, range(21), (0, 1, 100, 1000)),
+)
+DIVISORS: Ranges = (  # and quotients
+    (0.45, range(2, 13), range(2, 13)),
+    (0.75, range(2, 10), range(11, 100)),
+    (0.84, range(2, 10), range(100, 1000)),
+    (0.94, range(11, 51), range(2, 31)),
+    (1.00, (10, 20, 25, 50, 100), range(2, 41)),
+)
+
+
+def drawn(rng: random.Random, ranges: Ranges) -> tuple[int, int]:
     chance = rng.random()
-    if chance < 0.42:
-        a, b = rng.randint(2, 12), rng.randint(2, 12)
-    elif chance < 0.62:
-        a, b = rng.randint(11, 99), rng.randint(2, 9)
-    elif chance < 0.72:
-        a, b = rng.randint(101, 999), rng.randint(2, 9)
-    elif chance < 0.90:
-        a, b = rng.randint(11, 99), rng.randint(11, 99)
-    elif chance < 0.97:
-        a, b = rng.randint(2, 99), rng.choice((10, 20, 30, 40, 50, 60, 80, 100))
-    else:
-        a, b = rng.randint(0, 20), rng.choice((0, 1, 100, 1000))
+    first, second = next((first, second) for share, first, second in ranges if chance < share)
+    return rng.choice(first), rng.choice(second)
+
+
+def factors(rng: random.Random) -> tuple[int, int]:
+    a, b = drawn(rng, FACTORS)
     return (a, b) if rng.random() < 0.6 else (b, a)
 
 
 def quotient(rng: random.Random) -> tuple[int, int]:
-    chance = rng.random()
-    if chance < 0.45:
-        b, q = rng.randint(2, 12), rng.randint(2, 12)
-    elif chance < 0.75:
-        b, q = rng.randint(2, 9), rng.randint(11, 99)
-    elif chance < 0.84:
-        b, q = rng.randint(2, 9), rng.randint(100, 999)
-    elif chance < 0.94:
-        b, q = rng.randint(11, 50), rng.randint(2, 30)
-    else:
-        b, q = rng.choice((10, 20, 25, 50, 100)), rng.randint(2, 40)
+    """A dividend and what divides it without rest."""
+    b, q = drawn(rng, DIVISORS)
     return b * q, b
 
 
