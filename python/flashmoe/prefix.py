@@ -24,7 +24,7 @@ import numpy as np
 
 from . import session_file
 from .errors import MemoryBudgetError, SessionFileError
-from .prefix_files import File, Files, Tokens
+from .prefix_files import File, Files, Tokens, begins
 from .system import parse_size
 
 if TYPE_CHECKING:
@@ -141,12 +141,12 @@ class PrefixStore(AbstractContextManager["PrefixStore"]):
         if self._files is not None:
             pasts += [file.tokens for file in self._files.all()]
         plain = np.asarray(prompt.ids, np.int32)
-        best, most = prompt.ids, max((len(past) for past in pasts if _begins(plain, past)), default=0)
+        best, most = prompt.ids, max((len(past) for past in pasts if begins(plain, past)), default=0)
         for past in sorted(pasts, key=len, reverse=True):
             if len(past) <= most:
                 break
             ids = prompt.continuing(past.tolist(), written)
-            if _begins(np.asarray(ids, np.int32), past):
+            if begins(np.asarray(ids, np.int32), past):
                 return ids
         return best
 
@@ -154,6 +154,7 @@ class PrefixStore(AbstractContextManager["PrefixStore"]):
 
     @property
     def stats(self) -> StoreStats:
+        """What is kept now, and how prompts fared so far."""
         files, file_bytes = self._files.size() if self._files is not None else (0, 0)
         with self._lock:
             return StoreStats(
@@ -315,14 +316,9 @@ def _bytes_of(states: Iterable[_State]) -> int:
     return size + sum(len(piece) for part in rows for piece in part.pieces)
 
 
-def _begins(ids: Tokens, past: Tokens) -> bool:
-    """Whether a prompt of these ids can go on from a past."""
-    return len(past) < len(ids) and bool(np.array_equal(ids[: len(past)], past))
-
-
 _Kept = TypeVar("_Kept", _State, File)
 
 
 def _longest(kept: Iterable[_Kept], ids: Tokens) -> _Kept | None:
     """The longest that a prompt of these ids can go on from."""
-    return max((one for one in kept if _begins(ids, one.tokens)), key=lambda one: len(one.tokens), default=None)
+    return max((one for one in kept if begins(ids, one.tokens)), key=lambda one: len(one.tokens), default=None)

@@ -36,15 +36,19 @@ class Writable(Protocol):
 
     tokens: Tokens
 
-    def runs(self) -> Sequence[Sequence[bytes]]: ...
+    def runs(self) -> Sequence[Sequence[bytes]]:
+        """The runs of the state as the core lists them, each in pieces."""
 
 
 @dataclass(frozen=True, eq=False)
 class File:
+    """A state on disk."""
+
     path: Path
     tokens: Tokens  # int32 [position]
 
     def touch(self) -> None:
+        """Says that it was used now."""
         with suppress(OSError):
             os.utime(self.path)
 
@@ -67,6 +71,7 @@ class Files:
                 _log.warning("a kept session is passed over: %s", error)
 
     def all(self) -> list[File]:
+        """The files of this model that could be read."""
         with self._changed:
             return list(self._files)
 
@@ -140,10 +145,10 @@ class Files:
     def _drop_between(self, last: File) -> None:
         """Deletes the states of this timeline that serve nothing any more."""
         files = self.all()
-        line = sorted((file for file in files if _begins(last.tokens, file.tokens)), key=lambda file: len(file.tokens))
+        line = sorted((file for file in files if begins(last.tokens, file.tokens)), key=lambda file: len(file.tokens))
         others = [file for file in files if file is not last and file not in line]
         for file in line[1:-1]:
-            if not any(_begins(other.tokens, file.tokens) for other in others):
+            if not any(begins(other.tokens, file.tokens) for other in others):
                 self._delete(file.path)
 
     def _delete(self, path: Path) -> None:
@@ -162,5 +167,7 @@ class Files:
         return found
 
 
-def _begins(tokens: Tokens, past: Tokens) -> bool:
+def begins(tokens: Tokens, past: Tokens) -> bool:
+    """Whether a timeline of these tokens, int32 [n], can go on from a state after `past`, which must be shorter: the
+    last token's logits are wanted."""
     return len(past) < len(tokens) and bool(np.array_equal(tokens[: len(past)], past))

@@ -50,6 +50,7 @@ class PhaseStats:
 
     @property
     def seconds_computing(self) -> float:
+        """Seconds of `seconds` that were not spent waiting for reads."""
         return self.seconds - self.seconds_waiting
 
     @property
@@ -65,6 +66,7 @@ class PhaseStats:
 
     @property
     def tokens_per_second(self) -> float:
+        """Rate inside the engine; 0 before the first token."""
         return self.tokens / self.seconds if self.seconds > 0 else 0.0
 
 

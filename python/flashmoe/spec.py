@@ -33,6 +33,7 @@ class Format:
 
     @property
     def weight_bytes(self) -> int:
+        """Bytes of the matrix itself, without scales and biases."""
         if self.dtype == "affine":
             return self.rows * self.cols * self.bits // 8
         return self.rows * self.cols * FLOAT_BYTES[self.dtype]
@@ -46,6 +47,7 @@ class Format:
 
     @property
     def total_bytes(self) -> int:
+        """Bytes of weight, scales and biases."""
         return self.weight_bytes + 2 * self.scale_bytes
 
 

@@ -34,6 +34,7 @@ class Settings:
     dtype: str
 
     def width(self, role: str) -> int:
+        """Bits of a dense weight of this role."""
         widths = {
             "router": self.router,
             "shared_expert_gate": self.router,
@@ -44,6 +45,7 @@ class Settings:
 
 
 def check_settings(s: Settings, shard_bytes: int) -> None:
+    """Raises UsageError for a width, group or type that does not exist."""
     for name in ("bits", "experts", "router", "embed", "head"):
         if getattr(s, name) not in WIDTHS:
             raise UsageError(f"{name}: {getattr(s, name)} bits do not exist; choose from {', '.join(map(str, WIDTHS))}")
@@ -96,6 +98,8 @@ class Module:
 
 @dataclass
 class Shard:
+    """A file of the result and the modules that lie in it."""
+
     name: str
     modules: list[Module] = field(default_factory=list)
 

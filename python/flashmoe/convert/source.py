@@ -34,6 +34,7 @@ class Source:
             os.close(fd)
 
     def where(self, matrix: Matrix) -> str:
+        """File and tensor, for messages."""
         return f"{self.spec.files[matrix.extents[0].file]}: tensor {matrix.name}"
 
     def raw(self, matrix: Matrix, first: int, last: int) -> list[bytes]:

@@ -97,6 +97,7 @@ class Tokenizer:
 
     @classmethod
     def from_file(cls, path: Path | str, eos_ids: Iterable[int] = (), vocab: int | None = None) -> Tokenizer:
+        """Of a tokenizer.json. Raises CheckpointError when it cannot be read."""
         try:
             backend = tokenizers.Tokenizer.from_file(str(path))
         except Exception as error:  # the library raises bare Exception for whatever is wrong
@@ -107,6 +108,7 @@ class Tokenizer:
 
     @classmethod
     def from_spec(cls, spec: ModelSpec) -> Tokenizer:
+        """That of a checkpoint, with its end tokens. Raises CheckpointError when it has none."""
         if spec.tokenizer_file is None:
             raise CheckpointError(
                 f"{spec.path} has no tokenizer.json, so text cannot be turned into tokens; "
