@@ -127,7 +127,7 @@ class Constraint:
         return cls(LLMatcher.grammar_from_lark(lark), tokenizer)
 
     def mask(self, logits: npt.NDArray[np.float32]) -> None:
-        """As in TokenConstraint. Raises FlashMoeError when the grammar has grown beyond its limits."""
+        """As in TokenConstraint. Raises UsageError for a grammar that turns out too large while it is followed."""
         bits = np.frombuffer(self._matcher.compute_bitmask(), np.uint8)
         if self._matcher.is_error():
             raise self._stuck()
