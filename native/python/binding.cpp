@@ -1,9 +1,8 @@
 // The Python binding: it turns a ModelSpec into the core's table, statuses into exceptions, and lets go of the GIL
 // while the core works. No logic of its own; python/flashmoe/model.py is the API.
-#include "flashmoe.h"
+#include "binding.h"
 
 #include <pybind11/numpy.h>
-#include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
 
 #include <algorithm>
@@ -11,10 +10,7 @@
 #include <string>
 #include <vector>
 
-namespace py = pybind11;
 using namespace py::literals;
-
-namespace {
 
 [[noreturn]] void raise(const fm_error &err) {
     const char *name = "FlashMoeError";
@@ -32,6 +28,8 @@ namespace {
     PyErr_SetString(type.ptr(), err.message);
     throw py::error_already_set();
 }
+
+namespace {
 
 // ---- ModelSpec -> fm_spec ----------------------------------------------------------------------------------------
 
@@ -493,6 +491,7 @@ double measure_disk(const std::string &path, size_t size, uint32_t depth, bool d
 PYBIND11_MODULE(_core, m) {
     m.doc() = "The native core of flashmoe; use the flashmoe package instead.";
     m.def("plan", &make_plan, "spec"_a, "options"_a);
+    bind_device(m);
     m.def("kernel_names", &kernel_names);
     m.def("measure_memory", &fm_measure_memory, "bytes"_a, "threads"_a, py::call_guard<py::gil_scoped_release>());
     m.def("measure_disk", &measure_disk, "path"_a, "size"_a, "depth"_a, "direct"_a, "seconds"_a);

@@ -85,6 +85,7 @@ class Report:
     disk: Disk
     backend: str
     backend_reason: str
+    backends: dict[str, str]  # every one, and why it cannot be used here, or nothing
     reader: str
     reader_reason: str
     outlook: Outlook | None = None
@@ -100,6 +101,7 @@ def examine(model: str | None = None, size: int = 256 << 20, seconds: float = 1.
     disk.
     """
     from . import _core
+    from .gpu.selftest import usable
     from .model import open_spec
 
     spec = open_spec(model) if model else None
@@ -114,7 +116,7 @@ def examine(model: str | None = None, size: int = 256 << 20, seconds: float = 1.
         reader, why = "buffered", disk.refusal
     return Report(
         versions={"flashmoe": __version__, "python": platform.python_version(), **packages()},
-        system=f"{platform.system()} {platform.release()} {platform.machine()}",
+        system=system(),
         processor=processor(),
         cores=cores(),
         features=features(),
@@ -126,7 +128,8 @@ def examine(model: str | None = None, size: int = 256 << 20, seconds: float = 1.
         memory_rates=rates,
         disk=disk,
         backend="cpu",
-        backend_reason=f"the only one in this version; {kernels[0]} kernels are the best for this processor",
+        backend_reason=f"what auto means; {kernels[0]} kernels are the best for this processor",
+        backends=usable(),
         reader=reader,
         reader_reason=why,
         outlook=_outlook(str(model), spec, max(rates.values()), disk) if spec is not None else None,
@@ -220,6 +223,13 @@ def packages() -> dict[str, str]:
         except PackageNotFoundError:
             found[name] = "missing"
     return found
+
+
+def system() -> str:
+    """Its name and version, and the machine's architecture."""
+    mac = platform.mac_ver()[0]
+    name = f"macOS {mac}" if mac else f"{platform.system()} {platform.release()}"
+    return f"{name} {platform.machine()}"
 
 
 def cores() -> int:

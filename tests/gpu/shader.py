@@ -15,6 +15,7 @@ import pytest
 
 from flashmoe.errors import FlashMoeError
 from flashmoe.gpu import build, translate
+from flashmoe.gpu.matrices import Address
 
 SANITIZERS = {
     "plain": [],
@@ -28,13 +29,6 @@ needs_clang = pytest.mark.skipif(
 
 class ShaderError(Exception):
     """What the soft device or a sanitizer said."""
-
-
-class Address:
-    """A place of a table that gets the address of a memory: (byte offset in the table, index of the memory)."""
-
-    def __init__(self, table: int, offset: int, memory: int) -> None:
-        self.table, self.offset, self.memory = table, offset, memory
 
 
 @cache
@@ -109,64 +103,3 @@ def run(
         out.append(np.frombuffer(data, array.dtype, array.size, at).reshape(array.shape).copy())
         at += array.nbytes
     return out[: len(args)]
-
-
-# ---- weights ---------------------------------------------------------------------------------------------------------
-
-CODES = {"bf16": 15, "f16": 16, "f32": 32}
-FORMATS = (2, 3, 4, 5, 6, 8, "bf16", "f16", "f32")
-
-
-class Weights:
-    """A random matrix as stored: raw bytes for the kernel, float64 values for the reference."""
-
-    def __init__(
-        self, rows: int, cols: int, form: int | str, rng: np.random.Generator, group: int = 32, scale: str = "bf16"
-    ) -> None:
-        self.rows, self.cols, self.form, self.group = rows, cols, form, group
-        if isinstance(form, int):
-            q = rng.integers(0, 1 << form, (rows, cols), dtype=np.uint32)
-            bits = (q[:, :, None] >> np.arange(form, dtype=np.uint32)) & 1
-            self.weight = np.packbits(bits.astype(np.uint8).reshape(rows, -1), axis=1, bitorder="little").reshape(-1)
-            self.scales, s = _store(rng.normal(0, 0.1, (rows, cols // group)), scale)
-            self.biases, b = _store(rng.normal(0, 0.1, (rows, cols // group)), scale)
-            self.values = np.repeat(s, group, 1) * q + np.repeat(b, group, 1)
-            self.constants = {"FORMAT": form, "SCALE": CODES[scale], "ALIGNED": 1}
-        else:
-            stored, self.values = _store(rng.normal(0, 1, (rows, cols)), form)
-            self.weight = stored.view(np.uint8)
-            self.scales = self.biases = np.zeros(4, np.uint8)
-            aligned = cols * (4 if form == "f32" else 2) % 16 == 0
-            self.constants = {"FORMAT": CODES[form], "SCALE": 15, "ALIGNED": int(aligned)}
-
-    @property
-    def shift(self) -> int:
-        return self.group.bit_length() - 1
-
-    @property
-    def parts(self) -> list[np.ndarray]:
-        return [self.weight, self.scales, self.biases]
-
-
-def _store(values: np.ndarray, form: str) -> tuple[np.ndarray, np.ndarray]:
-    v = values.astype(np.float32)
-    if form == "bf16":
-        bits = (v.view(np.uint32) + 0x8000) >> 16
-        return bits.astype(np.uint16).reshape(-1), (bits << 16).astype(np.uint32).view(np.float32).astype(np.float64)
-    if form == "f16":
-        return v.astype(np.float16).reshape(-1), v.astype(np.float16).astype(np.float64)
-    return v.reshape(-1), v.astype(np.float64)
-
-
-def lanes_for(cols: int) -> int:
-    """As native/gpu/products.c chooses."""
-    packs, lanes = (cols + 31) // 32, 1
-    while lanes < packs and lanes < 32:
-        lanes *= 2
-    return lanes
-
-
-def close(got: np.ndarray, wanted: np.ndarray, tolerance: float = 1e-5) -> None:
-    assert np.isfinite(got).all(), f"{(~np.isfinite(got)).sum()} of {got.size} values are not finite"
-    error = np.abs(got - wanted).max() / max(1e-9, np.abs(wanted).max())
-    assert error < tolerance, f"off by {error:.2e} of the largest value"

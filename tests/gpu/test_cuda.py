@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 import flashmoe
+from flashmoe.gpu.matrices import FORMATS
 
 from ..fixtures import Fixture, fixture, fixtures
 from . import cases, cuda
-from .shader import FORMATS
 from .test_backend import TOLERANCE, error
 
 pytestmark = pytest.mark.skipif(not cuda.available(), reason="needs an NVIDIA card and its driver")

@@ -80,4 +80,4 @@ def test_fault_is_found(file: str, case: str, fault: tuple[str, str], sanitizer:
 def test_divergence_is_reported_with_both_lines() -> None:
     fault = ("squares = simd_sum(squares);", "if (lane < 31)\n        squares = simd_sum(squares);")
     with pytest.raises(ShaderError, match=r"norm_rows diverges.*simd_sum in rows\.metal:\d+, but.*rows\.metal:\d+"):
-        cases.norm_rows(fault=fault)
+        cases.CASES["norm_rows"](fault=fault)

@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 
+from flashmoe.gpu.matrices import FORMATS
+
 from . import cases
-from .shader import FORMATS, needs_clang
+from .shader import needs_clang
 
 pytestmark = needs_clang
 

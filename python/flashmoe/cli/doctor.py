@@ -5,13 +5,21 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from typing import Any
 
-from ..doctor import Report, examine
-from ..system import format_size, parse_size
+from .. import _core
+from .._version import __version__
+from ..doctor import Report, cores, examine, processor, system
+from ..errors import UsageError
+from ..gpu import selftest
+from ..model import BACKENDS
+from ..system import format_size, memory_total, parse_size
 from .output import CLEAR_LINE, colour, dim, table
 
 
 def main(options: argparse.Namespace) -> int:
+    if options.self_test:
+        return _self_test(options.backend, options.json)
     live = sys.stderr.isatty() and colour()
     if live:
         print(dim("measuring …"), end="", file=sys.stderr, flush=True)
@@ -22,6 +30,64 @@ def main(options: argparse.Namespace) -> int:
             print(CLEAR_LINE, end="", file=sys.stderr, flush=True)
     print(json.dumps(report.as_dict(), ensure_ascii=False, indent=2) if options.json else _text(report))
     return 0
+
+
+def _self_test(backend: str | None, as_json: bool) -> int:
+    """Returns 1 when something failed, or the one backend that was asked for cannot be used."""
+
+    def say(text: str) -> None:
+        if sys.stderr.isatty():
+            print(f"{CLEAR_LINE}{dim(text)}", end="", file=sys.stderr, flush=True)
+
+    names = [backend] if backend else ["cpu", *(n for n in ("metal", "cuda") if n in _core.device_names())]
+    if backend and backend not in BACKENDS[1:]:
+        raise UsageError(f"backend {backend!r} does not exist; choose from {', '.join(BACKENDS[1:])}")
+    results = [selftest.examine_backend(name, say) for name in names]
+    if sys.stderr.isatty():
+        print(CLEAR_LINE, end="", file=sys.stderr, flush=True)
+    failed = any(r.failures for r in results) or bool(backend and results[0].refusal)
+    machine = {
+        "flashmoe": __version__,
+        "system": system(),
+        "processor": processor(),
+        "cores": cores(),
+        "gpu_cores": selftest.gpu_cores(),
+        "memory": memory_total(),
+    }
+    if as_json:
+        found = {"machine": machine, "passed": not failed, "backends": [r.as_dict() for r in results]}
+        print(json.dumps(found, ensure_ascii=False, indent=2))
+    else:
+        print(_page(machine, results, failed))
+    return int(failed)
+
+
+def _page(machine: dict[str, Any], results: list[selftest.Result], failed: bool) -> str:
+    gpu = f", {machine['gpu_cores']} GPU cores" if machine["gpu_cores"] else ""
+    rows = [
+        ("flashmoe", f"{machine['flashmoe']}, self-test"),
+        ("system", machine["system"]),
+        ("processor", f"{machine['processor']}, {machine['cores']} cores{gpu}"),
+        ("memory", format_size(machine["memory"])),
+    ]
+    for r in results:
+        if r.refusal:
+            rows.append((r.backend, f"cannot be used: {r.refusal}"))
+            continue
+        rows.append((r.backend, f"{len(r.checks) - len(r.failures)} of {len(r.checks)} checks passed"))
+        if r.limits:
+            least = format_size(r.limits["memory"]) if r.limits["memory"] else "unknown"
+            rows += [
+                ("", r.limits["name"]),
+                ("", f"memory for the GPU {least}, a buffer up to {format_size(r.limits['buffer_most'])}"),
+                ("", f"{r.limits['threads_most']} threads a group, {r.limits['group_memory'] >> 10} KiB of its memory"),
+            ]
+        rows += [("FAILED", f"{check.name}: {check.error}") for check in r.failures]
+        for speed in r.speeds:
+            rate = f"{speed.bytes / speed.seconds / 1e9:,.1f} GB/s"
+            rows.append(("", f"{speed.name}: {speed.seconds * 1e6:,.0f} us, {rate}"))
+    rows.append(("verdict", "FAILED" if failed else "passed"))
+    return table(rows)
 
 
 def _text(r: Report) -> str:
@@ -47,6 +113,7 @@ def _text(r: Report) -> str:
         ("direct reads", direct or f"not possible: {d.refusal}"),
         ("buffered reads", f"{buffered} (some may come from the page cache)"),
         ("backend", f"{r.backend}: {r.backend_reason}"),
+        *(("", f"{name}: {why or 'can be used'}") for name, why in r.backends.items()),
         ("reader", f"{r.reader}: {r.reader_reason}"),
     ]
     if (o := r.outlook) is not None:

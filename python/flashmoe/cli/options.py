@@ -265,6 +265,14 @@ def _parser() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParse
         "--size", default="256MiB", metavar="SIZE", help="file to measure with, without --model (256MiB)"
     )
     doctor.add_argument("--quick", action="store_true", help="measure for a short time; less exact")
+    doctor.add_argument(
+        "--self-test",
+        action="store_true",
+        help="instead: compare every kernel and the demo model's answers with stored ones, and print a page to send in",
+    )
+    doctor.add_argument(
+        "--backend", metavar="NAME", help="of the self-test: cpu, metal, cuda or soft (default: all but soft)"
+    )
     _add_json(doctor, "print one JSON object")
     return parser, commands
 
