@@ -7,64 +7,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Read and reported in pieces of this size. */
-enum { PIECE = 4 << 20 };
-
 typedef struct loader {
-    const fm_table *table;
-    const fm_file *files;
-    fm_progress progress;
-    void *progress_context;
-    uint64_t total, done;
+    fm_loader read;
     uint8_t *at; /* next free byte of the arena */
     fm_error *err;
 } loader;
-
-static bool is_vector(fm_role role) {
-    switch (role) {
-    case FM_NORM:
-    case FM_INPUT_NORM:
-    case FM_POST_NORM:
-    case FM_Q_NORM:
-    case FM_K_NORM:
-    case FM_CONV:
-    case FM_A_LOG:
-    case FM_DT_BIAS:
-    case FM_LINEAR_NORM: return true;
-    default: return false;
-    }
-}
-
-static uint64_t tensor_bytes(const fm_tensor *t) {
-    if (!t->weight.length)
-        return 0;
-    if (is_vector(t->role))
-        return fm_round_up((uint64_t)t->format.rows * t->format.cols * sizeof(float), FM_LINE);
-    return fm_round_up(t->weight.length, FM_LINE) + fm_round_up(t->scales.length, FM_LINE) +
-           fm_round_up(t->biases.length, FM_LINE);
-}
 
 uint64_t fm_weights_bytes(const fm_table *table) {
     uint64_t bytes = 0;
     for (int32_t layer = -1; layer < (int32_t)table->config.layers; layer++)
         for (int role = 0; role < FM_ROLES; role++)
-            bytes += tensor_bytes(fm_table_tensor(table, (fm_role)role, layer));
+            bytes += fm_tensor_bytes(fm_table_tensor(table, (fm_role)role, layer), FM_LINE);
     return bytes;
-}
-
-static fm_status read_extent(loader *l, const fm_extent *e, uint8_t *dst) {
-    for (uint64_t at = 0; at < e->length; at += PIECE) {
-        uint64_t n = e->length - at < PIECE ? e->length - at : PIECE;
-        fm_status status = fm_file_read(&l->files[e->file], e->offset + at, (size_t)n, dst + at, l->err);
-        if (status != FM_OK)
-            return status;
-        /* The bytes are in our memory now; a second copy in the page cache would count against the same machine. */
-        fm_file_drop_cache(&l->files[e->file], e->offset + at, n);
-        l->done += n;
-        if (l->progress && l->progress(l->progress_context, l->done, l->total))
-            return fm_fail(l->err, FM_CANCELLED, "loading was cancelled");
-    }
-    return FM_OK;
 }
 
 static uint8_t *take(loader *l, uint64_t bytes) {
@@ -74,14 +28,14 @@ static uint8_t *take(loader *l, uint64_t bytes) {
 }
 
 static fm_status load_matrix(loader *l, fm_role role, int32_t layer, fm_matrix *m) {
-    const fm_tensor *t = fm_table_tensor(l->table, role, layer);
+    const fm_tensor *t = fm_table_tensor(l->read.table, role, layer);
     const fm_extent *parts[] = {&t->weight, &t->scales, &t->biases};
     const uint8_t *places[3] = {NULL, NULL, NULL};
     for (int p = 0; p < 3; p++) {
         if (!parts[p]->length)
             continue;
         uint8_t *place = take(l, parts[p]->length);
-        fm_status status = read_extent(l, parts[p], place);
+        fm_status status = fm_load_bytes(&l->read, parts[p], 0, parts[p]->length, place, l->err);
         if (status != FM_OK)
             return status;
         places[p] = place;
@@ -90,32 +44,11 @@ static fm_status load_matrix(loader *l, fm_role role, int32_t layer, fm_matrix *
     return FM_OK;
 }
 
-/* Reads a vector as float32 and adds `shift`; raw bytes pass through a short-lived buffer. */
 static fm_status load_vector(loader *l, fm_role role, int32_t layer, float shift, const float **out) {
-    const fm_tensor *t = fm_table_tensor(l->table, role, layer);
-    uint8_t *raw = malloc((size_t)t->weight.length);
-    if (!raw)
-        return fm_fail(l->err, FM_NO_MEMORY, "out of memory while loading %s", t->name);
-    fm_status status = read_extent(l, &t->weight, raw);
-    if (status == FM_OK) {
-        uint64_t n = (uint64_t)t->format.rows * t->format.cols;
-        float *v = (float *)take(l, n * sizeof *v);
-        fm_format as_row = t->format;
-        as_row.rows = 1;
-        as_row.cols = (uint32_t)n;
-        fm_kernels_c->row(&(fm_matrix){as_row, raw, NULL, NULL}, 0, v);
-        for (uint64_t i = 0; i < n; i++) {
-            v[i] += shift;
-            if (!isfinite(v[i])) {
-                status = fm_fail(l->err, FM_BAD_MODEL, "%s: %s holds a value that is not a number at index %llu",
-                                 l->files[t->weight.file].path, t->name, (unsigned long long)i);
-                break;
-            }
-        }
-        *out = v;
-    }
-    free(raw);
-    return status;
+    const fm_tensor *t = fm_table_tensor(l->read.table, role, layer);
+    float *values = (float *)take(l, (uint64_t)t->format.rows * t->format.cols * sizeof *values);
+    *out = values;
+    return fm_load_vector(&l->read, t, shift, values, l->err);
 }
 
 /* [channels][K] as in the file -> blocks of [K][channels of the block]; in place through a copy. */
@@ -142,7 +75,7 @@ static fm_status transpose_conv(const loader *l, float *w, uint32_t channels, ui
     } while (0)
 
 static fm_status load_layer(loader *l, int32_t i, fm_layer *layer) {
-    const fm_config *c = &l->table->config;
+    const fm_config *c = &l->read.table->config;
     float shift = c->norm_shift;
     layer->full = c->full_attention[i];
     LOAD(load_vector(l, FM_INPUT_NORM, i, shift, &layer->input_norm));
@@ -163,8 +96,7 @@ static fm_status load_layer(loader *l, int32_t i, fm_layer *layer) {
         LOAD(load_vector(l, FM_CONV, i, 0, &layer->conv));
         LOAD(transpose_conv(l, (float *)layer->conv, fm_linear_channels(c), c->conv_kernel));
         LOAD(load_vector(l, FM_A_LOG, i, 0, &layer->decay));
-        for (uint32_t h = 0; h < c->linear_value_heads; h++)
-            ((float *)layer->decay)[h] = -expf(layer->decay[h]);
+        fm_decay_of_logarithm((float *)layer->decay, c->linear_value_heads);
         LOAD(load_vector(l, FM_DT_BIAS, i, 0, &layer->dt_bias));
         LOAD(load_vector(l, FM_LINEAR_NORM, i, 0, &layer->linear_norm));
     }
@@ -174,18 +106,18 @@ static fm_status load_layer(loader *l, int32_t i, fm_layer *layer) {
     LOAD(load_matrix(l, FM_SHARED_DOWN, i, &layer->shared_down));
     LOAD(load_matrix(l, FM_SHARED_EXPERT_GATE, i, &layer->shared_expert_gate));
     for (int m = 0; m < FM_EXPERT_MATRICES; m++)
-        layer->expert[m].format = l->table->experts[i].matrix[m];
+        layer->expert[m].format = l->read.table->experts[i].matrix[m];
     return FM_OK;
 }
 
 static fm_status load_all(loader *l, fm_weights *w) {
     LOAD(load_matrix(l, FM_EMBED, -1, &w->embed));
-    LOAD(load_vector(l, FM_NORM, -1, l->table->config.norm_shift, &w->norm));
-    if (l->table->config.tied_head)
+    LOAD(load_vector(l, FM_NORM, -1, l->read.table->config.norm_shift, &w->norm));
+    if (l->read.table->config.tied_head)
         w->head = w->embed;
     else
         LOAD(load_matrix(l, FM_HEAD, -1, &w->head));
-    for (uint32_t i = 0; i < l->table->config.layers; i++)
+    for (uint32_t i = 0; i < l->read.table->config.layers; i++)
         LOAD(load_layer(l, (int32_t)i, &w->layers[i]));
     return FM_OK;
 }
@@ -200,7 +132,7 @@ fm_status fm_weights_load(fm_weights *w, const fm_table *table, const fm_file *f
         return fm_fail(err, FM_NO_MEMORY, "the system refused %llu bytes for the dense weights",
                        (unsigned long long)w->bytes);
     }
-    loader l = {table, files, progress, progress_context, w->bytes, 0, w->memory, err};
+    loader l = {{table, files, progress, progress_context, w->bytes, 0}, w->memory, err};
     fm_status status = load_all(&l, w);
     if (status != FM_OK)
         fm_weights_free(w);

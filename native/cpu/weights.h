@@ -2,8 +2,7 @@
 #ifndef FM_CPU_WEIGHTS_H
 #define FM_CPU_WEIGHTS_H
 
-#include "../model/spec.h"
-#include "../stream/file.h"
+#include "../model/load.h"
 #include "kernels.h"
 
 /* Channels of the convolution are kept in blocks, each with its weights and state together, so that threads can share

@@ -2,58 +2,28 @@
 
 #include "../base/error.h"
 #include "../base/system.h"
-#include "../cpu/kernels.h"
+#include "../model/load.h"
 #include "../stream/layout.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* Read and reported in pieces of this size. */
-enum { PIECE = 4 << 20 };
 /* Of tensors in a buffer. */
 enum { ALIGN = 256 };
 
 typedef struct loader {
     fm_backend *b;
-    const fm_file *files;
-    fm_progress progress;
-    void *progress_context;
-    uint64_t total, done;
+    fm_loader read;
     fm_buffer *buffer; /* being filled */
     uint64_t at;
     uint8_t *staging;
     fm_error *err;
 } loader;
 
-static bool is_vector(fm_role role) {
-    switch (role) {
-    case FM_NORM:
-    case FM_INPUT_NORM:
-    case FM_POST_NORM:
-    case FM_Q_NORM:
-    case FM_K_NORM:
-    case FM_CONV:
-    case FM_A_LOG:
-    case FM_DT_BIAS:
-    case FM_LINEAR_NORM: return true;
-    default: return false;
-    }
-}
-
-static uint64_t tensor_bytes(const fm_tensor *t) {
-    if (!t->weight.length)
-        return 0;
-    if (is_vector(t->role))
-        return fm_round_up((uint64_t)t->format.rows * t->format.cols * sizeof(float), ALIGN);
-    return fm_round_up(t->weight.length, ALIGN) + fm_round_up(t->scales.length, ALIGN) +
-           fm_round_up(t->biases.length, ALIGN);
-}
-
 static uint64_t layer_bytes(const fm_table *table, int32_t layer) {
     uint64_t bytes = 0;
     for (int role = 0; role < FM_ROLES; role++)
-        bytes += tensor_bytes(fm_table_tensor(table, (fm_role)role, layer));
+        bytes += fm_tensor_bytes(fm_table_tensor(table, (fm_role)role, layer), ALIGN);
     return bytes;
 }
 
@@ -70,26 +40,16 @@ static fm_range take(loader *l, uint64_t bytes) {
     return r;
 }
 
-static fm_status read_piece(loader *l, const fm_extent *e, uint64_t at, uint64_t n, uint8_t *dst) {
-    const fm_file *file = &l->files[e->file];
-    fm_status status = fm_file_read(file, e->offset + at, (size_t)n, dst, l->err);
-    if (status != FM_OK)
-        return status;
-    fm_file_drop_cache(file, e->offset + at, n);
-    l->done += n;
-    if (l->progress && l->progress(l->progress_context, l->done, l->total))
-        return fm_fail(l->err, FM_CANCELLED, "loading was cancelled");
-    return FM_OK;
-}
-
 static fm_status load_extent(loader *l, const fm_extent *e, fm_range *out) {
     *out = take(l, e->length);
+    uint8_t *host = l->buffer->host;
+    if (host)
+        return fm_load_bytes(&l->read, e, 0, e->length, host + out->offset, l->err);
     fm_status status = FM_OK;
-    for (uint64_t at = 0; at < e->length && status == FM_OK; at += PIECE) {
-        uint64_t n = e->length - at < PIECE ? e->length - at : PIECE;
-        uint8_t *host = l->buffer->host;
-        status = read_piece(l, e, at, n, host ? host + out->offset + at : l->staging);
-        if (status == FM_OK && !host)
+    for (uint64_t at = 0; at < e->length && status == FM_OK; at += FM_LOAD_PIECE) {
+        uint64_t n = e->length - at < FM_LOAD_PIECE ? e->length - at : FM_LOAD_PIECE;
+        status = fm_load_bytes(&l->read, e, at, n, l->staging, l->err);
+        if (status == FM_OK)
             status = fm_upload(l->buffer, out->offset + at, l->staging, n, l->err);
     }
     return status;
@@ -110,32 +70,20 @@ static fm_status load_matrix(loader *l, fm_role role, int32_t layer, fm_gpu_matr
     return status;
 }
 
-/* A vector as float32 with `shift` added, or -exp of it. */
+/* A vector as float32 with `shift` added, or what the delta rule's decay is of it. */
 static fm_status load_vector(loader *l, fm_role role, int32_t layer, float shift, bool decay, fm_range *out) {
     const fm_tensor *t = fm_table_tensor(l->b->table, role, layer);
     uint64_t n = (uint64_t)t->format.rows * t->format.cols;
-    uint8_t *raw = malloc((size_t)t->weight.length);
     float *v = malloc(n * sizeof *v);
-    fm_status status = raw && v ? FM_OK : fm_fail(l->err, FM_NO_MEMORY, "out of memory while loading %s", t->name);
-    for (uint64_t at = 0; at < t->weight.length && status == FM_OK; at += PIECE)
-        status = read_piece(l, &t->weight, at, t->weight.length - at < PIECE ? t->weight.length - at : PIECE, raw + at);
-    if (status == FM_OK) {
-        fm_format as_row = t->format;
-        as_row.rows = 1;
-        as_row.cols = (uint32_t)n;
-        fm_kernels_c->row(&(fm_matrix){as_row, raw, NULL, NULL}, 0, v);
-        for (uint64_t i = 0; i < n && status == FM_OK; i++) {
-            v[i] = decay ? -expf(v[i]) : v[i] + shift;
-            if (!isfinite(v[i]))
-                status = fm_fail(l->err, FM_BAD_MODEL, "%s: %s holds a value that is not a number at index %llu",
-                                 l->files[t->weight.file].path, t->name, (unsigned long long)i);
-        }
-    }
+    if (!v)
+        return fm_fail(l->err, FM_NO_MEMORY, "out of memory while loading %s", t->name);
+    fm_status status = fm_load_vector(&l->read, t, shift, v, l->err);
+    if (decay)
+        fm_decay_of_logarithm(v, n);
     if (status == FM_OK) {
         *out = take(l, n * sizeof *v);
         status = fm_upload(out->buffer, out->offset, v, n * sizeof *v, l->err);
     }
-    free(raw);
     free(v);
     return status;
 }
@@ -172,7 +120,7 @@ static fm_status expert_kernels(loader *l, int32_t i, fm_gpu_layer *layer) {
                     return fm_fail(l->err, FM_UNSUPPORTED,
                                    "%s: %s begins at byte %llu, which is not a multiple of 4 as the GPU needs; "
                                    "`flashmoe convert` writes an aligned copy",
-                                   l->files[x->file].path, t->name, (unsigned long long)x->offset);
+                                   l->read.files[x->file].path, t->name, (unsigned long long)x->offset);
                 aligned = aligned && x->offset % 16 == 0;
             }
         layer->expert[m].format = *f;
@@ -218,16 +166,16 @@ static fm_status load_layer(loader *l, int32_t i, fm_gpu_layer *layer) {
 static fm_status load_all(loader *l) {
     fm_gpu_weights *w = &l->b->weights;
     const fm_table *table = l->b->table;
-    LOAD(begin(l, tensor_bytes(fm_table_tensor(table, FM_EMBED, -1)), &w->globals[0]));
+    LOAD(begin(l, fm_tensor_bytes(fm_table_tensor(table, FM_EMBED, -1), ALIGN), &w->globals[0]));
     LOAD(load_matrix(l, FM_EMBED, -1, &w->embed));
     fm_gpu_kernels rows;
     LOAD(fm_gpu_kernels_for(l->b, &w->embed.format, fm_gpu_aligned(&w->embed.format), "embed", "embed", &rows, l->err));
     w->embed_rows = rows.vector;
-    LOAD(begin(l, tensor_bytes(fm_table_tensor(table, FM_NORM, -1)), &w->globals[1]));
+    LOAD(begin(l, fm_tensor_bytes(fm_table_tensor(table, FM_NORM, -1), ALIGN), &w->globals[1]));
     LOAD(load_vector(l, FM_NORM, -1, table->config.norm_shift, false, &w->norm));
     w->head = w->embed;
     if (!table->config.tied_head) {
-        LOAD(begin(l, tensor_bytes(fm_table_tensor(table, FM_HEAD, -1)), &w->globals[2]));
+        LOAD(begin(l, fm_tensor_bytes(fm_table_tensor(table, FM_HEAD, -1), ALIGN), &w->globals[2]));
         LOAD(load_matrix(l, FM_HEAD, -1, &w->head));
     }
     for (uint32_t i = 0; i < table->config.layers; i++)
@@ -237,9 +185,9 @@ static fm_status load_all(loader *l) {
 
 fm_status fm_gpu_weights_load(fm_backend *b, const fm_file *files, fm_progress progress, void *progress_context,
                               fm_error *err) {
-    loader l = {.b = b, .files = files, .progress = progress, .progress_context = progress_context, .err = err};
-    l.total = fm_gpu_weights_bytes(b->table);
-    l.staging = malloc(PIECE);
+    loader l = {
+        .b = b, .read = {b->table, files, progress, progress_context, fm_gpu_weights_bytes(b->table), 0}, .err = err};
+    l.staging = malloc(FM_LOAD_PIECE);
     b->weights.layers = calloc(b->config.layers, sizeof *b->weights.layers);
     fm_status status = l.staging && b->weights.layers
                            ? load_all(&l)

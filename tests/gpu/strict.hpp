@@ -7,18 +7,7 @@
 #define thread
 #define kernel
 
-typedef unsigned char uchar;
-typedef unsigned short ushort;
-typedef unsigned int uint;
-typedef unsigned long ulong;
-typedef _Float16 half;
-typedef float float4 __attribute__((ext_vector_type(4)));
-typedef uint uint2 __attribute__((ext_vector_type(2)));
-typedef uint uint3 __attribute__((ext_vector_type(3)));
-typedef uint uint4 __attribute__((ext_vector_type(4)));
-typedef ulong ulong2 __attribute__((ext_vector_type(2)));
-#define float4(...) (float4{__VA_ARGS__})
-#define ulong2(...) (ulong2{__VA_ARGS__})
+#include "../../python/flashmoe/gpu/metal_types.hpp"
 
 template <typename T, typename U> T as_type(U value);
 float min(float, float);

@@ -8,18 +8,7 @@
 #define __shared__ __attribute__((shared))
 #define __global__ __attribute__((global))
 
-typedef unsigned char uchar;
-typedef unsigned short ushort;
-typedef unsigned int uint;
-typedef unsigned long ulong;
-typedef _Float16 half;
-typedef float float4 __attribute__((ext_vector_type(4)));
-typedef uint uint2 __attribute__((ext_vector_type(2)));
-typedef uint uint3 __attribute__((ext_vector_type(3)));
-typedef uint uint4 __attribute__((ext_vector_type(4)));
-typedef ulong ulong2 __attribute__((ext_vector_type(2)));
-#define float4(...) (float4{__VA_ARGS__})
-#define ulong2(...) (ulong2{__VA_ARGS__})
+#include "metal_types.hpp"
 
 static inline uint threadIdx_x() {
     return __nvvm_read_ptx_sreg_tid_x();
