@@ -308,8 +308,11 @@ static void keep_failure(metal_device *d, const fm_commands *c) {
             d->base.limits.name, error ? (long)[error code] : 0, text_of(error), kernels, blame);
 }
 
-/* Waits for lists up to this one, keeps their times, and the first error. */
+/* Waits for lists up to this one, keeps their times, and the first error. For the last one first: those before it have
+ * ended then, or nearly, and the thread is woken once. */
 static void wait_until(metal_device *d, fm_ticket ticket) {
+    if (d->ended < ticket && d->lists[ticket % LISTS])
+        [d->lists[ticket % LISTS]->buffer waitUntilCompleted];
     for (; d->ended < ticket; d->ended++) {
         uint32_t i = (d->ended + 1) % LISTS;
         fm_commands *c = d->lists[i];

@@ -118,7 +118,6 @@ for _ in range(2):
 
 FAULTS = {
     "no wait": ("        wait_until(d, ticket);\n    }\n    if", "        wait_until(d, 0 * ticket);\n    }\n    if"),
-    "no wait for the buffer": ("        [c->buffer waitUntilCompleted];\n", ""),
     "no barrier": ("[c->encoder memoryBarrierWithScope:MTLBarrierScopeBuffers]", "c->kernel = NULL"),
     "lists without order": (
         "newBufferWithLength:(NSUInteger)bytes options:MTLResourceStorageModeShared",

@@ -39,7 +39,8 @@ static void wrong(const char *format, ...) {
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
 static struct {
-    int buffers, lists, encoders, pipelines, compiled, committed, most_lists;
+    int buffers, lists, encoders, pipelines;                          /* alive */
+    int compiled, committed, dispatches, barriers, waits, most_lists; /* in all; waits: for a list under way */
 } counted;
 static unsigned long long random_state = 1;
 
@@ -459,6 +460,7 @@ typedef struct operation {
     pthread_mutex_lock(&lock);
     if (!state)
         wrong("waiting for a command buffer that was never committed");
+    counted.waits += state < MTLCommandBufferStatusCompleted;
     while (state < MTLCommandBufferStatusCompleted)
         pthread_cond_wait(&changed, &lock);
     pthread_mutex_unlock(&lock);
@@ -558,6 +560,7 @@ static operation *append(SoftList *l) {
     }
     [self checkResidency:kernel];
     operation *o = append(list);
+    counted.dispatches++;
     o->pipeline = [pipeline retain];
     o->groups[0] = (uint32_t)groups.width;
     o->groups[1] = (uint32_t)groups.height;
@@ -578,6 +581,7 @@ static operation *append(SoftList *l) {
     if (scope != MTLBarrierScopeBuffers)
         wrong("barriers of this backend are of buffers");
     append(list);
+    counted.barriers++;
 }
 - (void)endEncoding {
     [self open];
@@ -744,9 +748,10 @@ static void report(void) {
     FILE *file = fopen(setting("SOFT_METAL_LOG"), "w");
     if (!file)
         return;
-    fprintf(file, "buffers %d\nlists %d\nencoders %d\npipelines %d\ncompiled %d\ncommitted %d\nmost_lists %d\n",
-            counted.buffers, counted.lists, counted.encoders, counted.pipelines, counted.compiled, counted.committed,
-            counted.most_lists);
+    fprintf(file, "buffers %d\nlists %d\nencoders %d\npipelines %d\ncompiled %d\ncommitted %d\n", counted.buffers,
+            counted.lists, counted.encoders, counted.pipelines, counted.compiled, counted.committed);
+    fprintf(file, "dispatches %d\nbarriers %d\nwaits %d\nmost_lists %d\n", counted.dispatches, counted.barriers,
+            counted.waits, counted.most_lists);
     fclose(file);
 }
 
