@@ -3,9 +3,14 @@
 #include "../base/error.h"
 #include "../base/system.h"
 
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+
+#if defined(__APPLE__)
+#include <dispatch/dispatch.h>
+#else
+#include <pthread.h>
+#endif
 
 struct fm_reader {
     fm_reader_client client;
@@ -13,7 +18,11 @@ struct fm_reader {
     uint32_t threads, started;
     size_t stage_bytes; /* of one thread */
     uint8_t *staging;   /* [threads][stage_bytes] */
+#if defined(__APPLE__)
+    dispatch_group_t group; /* of the workers */
+#else
     pthread_t *ids;
+#endif
     struct worker {
         fm_reader *reader;
         uint8_t *stage;
@@ -48,8 +57,7 @@ static fm_status do_read(const fm_reader *reader, const fm_read *read, uint8_t *
     return status;
 }
 
-static void *work(void *argument) {
-    struct worker *worker = argument;
+static void work(struct worker *worker) {
     fm_reader *reader = worker->reader;
     fm_read read;
     while (reader->client.next(reader->client.context, &read)) {
@@ -58,8 +66,59 @@ static void *work(void *argument) {
         fm_status status = do_read(reader, &read, worker->stage, &err);
         reader->client.done(reader->client.context, &read, status, &err, fm_now() - start);
     }
+}
+
+/* ---- threads: GCD's on macOS, of the class that a user waits for, so that they get fast cores; else our own ---------
+ */
+
+#if defined(__APPLE__)
+static void run(void *worker) {
+    work(worker);
+}
+
+static bool threads_new(fm_reader *reader) {
+    reader->group = dispatch_group_create();
+    return reader->group != NULL;
+}
+
+static bool thread_start(fm_reader *reader, uint32_t i) {
+    dispatch_group_async_f(reader->group, dispatch_get_global_queue(QOS_CLASS_USER_INITIATED, 0), &reader->workers[i],
+                           run);
+    return true;
+}
+
+static void threads_join(fm_reader *reader) {
+    dispatch_group_wait(reader->group, DISPATCH_TIME_FOREVER);
+}
+
+static void threads_free(fm_reader *reader) {
+    if (reader->group)
+        dispatch_release(reader->group);
+}
+#else
+static void *run(void *worker) {
+    work(worker);
     return NULL;
 }
+
+static bool threads_new(fm_reader *reader) {
+    reader->ids = calloc(reader->threads, sizeof *reader->ids);
+    return reader->ids != NULL;
+}
+
+static bool thread_start(fm_reader *reader, uint32_t i) {
+    return pthread_create(&reader->ids[i], NULL, run, &reader->workers[i]) == 0;
+}
+
+static void threads_join(fm_reader *reader) {
+    for (uint32_t i = 0; i < reader->started; i++)
+        pthread_join(reader->ids[i], NULL);
+}
+
+static void threads_free(fm_reader *reader) {
+    free(reader->ids);
+}
+#endif
 
 fm_status fm_reader_start(fm_reader **out, uint32_t threads, size_t staging, bool direct,
                           const fm_reader_client *client, fm_error *err) {
@@ -68,24 +127,19 @@ fm_status fm_reader_start(fm_reader **out, uint32_t threads, size_t staging, boo
         return fm_fail(err, FM_NO_MEMORY, "out of memory while starting the read threads");
     reader->client = *client;
     reader->direct = direct;
+    reader->threads = threads;
     reader->stage_bytes = stage_bytes_of(staging);
     reader->staging = fm_pages_new((size_t)threads * reader->stage_bytes);
-    reader->ids = calloc(threads, sizeof *reader->ids);
     reader->workers = calloc(threads, sizeof *reader->workers);
-    if (!reader->staging || !reader->ids || !reader->workers) {
-        if (reader->staging)
-            fm_pages_free(reader->staging, (size_t)threads * reader->stage_bytes);
-        free(reader->ids);
-        free(reader->workers);
-        free(reader);
+    if (!reader->staging || !reader->workers || !threads_new(reader)) {
+        fm_reader_stop(reader);
         return fm_fail(err, FM_NO_MEMORY, "out of memory while starting the read threads");
     }
-    reader->threads = threads;
     /* Fewer threads than asked for still serve every read. */
     for (; reader->started < threads; reader->started++) {
         uint32_t i = reader->started;
         reader->workers[i] = (struct worker){reader, reader->staging + i * reader->stage_bytes};
-        if (pthread_create(&reader->ids[i], NULL, work, &reader->workers[i]) != 0)
+        if (!thread_start(reader, i))
             break;
     }
     if (reader->started == 0) {
@@ -99,10 +153,10 @@ fm_status fm_reader_start(fm_reader **out, uint32_t threads, size_t staging, boo
 void fm_reader_stop(fm_reader *reader) {
     if (!reader)
         return;
-    for (uint32_t i = 0; i < reader->started; i++)
-        pthread_join(reader->ids[i], NULL);
+    if (reader->started)
+        threads_join(reader);
+    threads_free(reader);
     fm_pages_free(reader->staging, (size_t)reader->threads * reader->stage_bytes);
-    free(reader->ids);
     free(reader->workers);
     free(reader);
 }

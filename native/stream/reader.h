@@ -1,6 +1,6 @@
 /* Read threads: they take reads from a client, do them, and report. The client (experts.c) decides what and in which
- * order; this file only knows files and bytes. Another way to read (io_uring, GCD) would implement these three calls.
- */
+ * order; this file only knows files and bytes. On macOS the threads are GCD's. Another way to read (io_uring) would
+ * implement these three calls. */
 #ifndef FM_STREAM_READER_H
 #define FM_STREAM_READER_H
 
