@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import tokenizers
-from tokenizers import decoders, models, pre_tokenizers
+from tokenizers import decoders, models
 
 import flashmoe
 
@@ -69,15 +69,13 @@ def serve(model: str | Path, *options: str) -> Iterator[tuple[str, subprocess.Po
 
 @contextmanager
 def with_tokenizer(model: str) -> Iterator[str]:
-    """The checkpoint as it is, or a folder of links to it with a made-up tokenizer: a word for each token."""
+    """The checkpoint as it is, or a folder of links to it with a made-up tokenizer, to which a token is its number."""
     spec = flashmoe.open_spec(model)
     if spec.tokenizer_file is not None:
         yield model
         return
-    letters = pre_tokenizers.ByteLevel.alphabet()
-    words = [*sorted(letters), *(f"Ġ{i}" for i in range(spec.config.vocab - len(letters)))]
-    made = tokenizers.Tokenizer(models.BPE({word: i for i, word in enumerate(words)}, []))
-    made.pre_tokenizer, made.decoder = pre_tokenizers.ByteLevel(add_prefix_space=False), decoders.ByteLevel()
+    made = tokenizers.Tokenizer(models.BPE({f"Ġ{i}": i for i in range(spec.config.vocab)}, []))
+    made.decoder = decoders.ByteLevel()
     with tempfile.TemporaryDirectory() as folder:
         for file in Path(model).iterdir():
             (Path(folder) / file.name).symlink_to(file.resolve())

@@ -188,6 +188,44 @@ def test_tool_calls_in_both_forms() -> None:
     assert not accepts(single, f"{XML}\n{XML}")
 
 
+@pytest.mark.parametrize(
+    ("schema", "good", "bad"),
+    [
+        ({"maxLength": 4}, ["", "Oslo", "a\nbc", "größ"], ["Bergen", "a\nb\nc"]),
+        ({"minLength": 2, "maxLength": 3}, ["ab", "abc"], ["a", "", "abcd"]),
+        ({"minLength": 3}, ["abc", "a" * 50], ["ab"]),
+        ({"pattern": "^[A-Z]{2}-[0-9]+$"}, ["AB-1", "NO-1234"], ["ab-1", "AB-", "xAB-1", "AB-1x"]),
+        ({"pattern": "/etc"}, ["/etc", "cat /etc/hosts"], ["/et", "etc"]),
+        ({"pattern": "^(a|b)$"}, ["a", "b"], ["ab", "c", ""]),
+        ({"pattern": "a|b"}, ["xax", "b"], ["x"]),
+        ({"pattern": r"\\$"}, ["x\\"], ["x$", "x"]),
+        ({"pattern": r"\$"}, ["5$ each"], ["5"]),
+        ({"pattern": "^[^|]+$", "maxLength": 3}, ["abc"], ["a|b", "abcd"]),
+        ({"enum": ["kg", "m/s", "</b>"]}, ["kg", "m/s", "</b>"], ["k", "kgm"]),
+        ({"pattern": "a", "maxLength": 20}, ["a"], ["a</parameter>"]),
+    ],
+)
+def test_strings_of_the_xml_form_follow_their_schema(schema: dict[str, Any], good: list[str], bad: list[str]) -> None:
+    parameters = {"type": "object", "properties": {"x": {"type": "string", **schema}}, "required": ["x"]}
+    tool = {"type": "function", "function": {"name": "f", "parameters": parameters}}
+    constraint = Constraint.tool_calls([tool], TOKENIZER, "required")
+
+    def call(value: str) -> str:
+        return f"<tool_call>\n<function=f>\n<parameter=x>\n{value}\n</parameter>\n</function>\n</tool_call>"
+
+    assert [value for value in good if not accepts(constraint, call(value))] == []
+    assert [value for value in bad if accepts(constraint, call(value))] == []
+
+
+@pytest.mark.parametrize(
+    "schema", [{"pattern": "^a|b$"}, {"pattern": "(?<=a)b"}, {"pattern": "["}, {"pattern": 5}, {"maxLength": -1}]
+)
+def test_strings_of_the_xml_form_that_cannot_be_held_to_it(schema: dict[str, Any]) -> None:
+    parameters = {"type": "object", "properties": {"x": {"type": "string", **schema}}}
+    with pytest.raises(UsageError):
+        Constraint.tool_calls([{"function": {"name": "f", "parameters": parameters}}], TOKENIZER, "required")
+
+
 @pytest.mark.parametrize("form", ["xml", "json"])
 @pytest.mark.parametrize("seed", range(12))
 def test_random_logits_write_calls_that_can_be_carried_out(form: Any, seed: int) -> None:

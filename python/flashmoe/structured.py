@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 from weakref import WeakKeyDictionary
@@ -108,7 +109,8 @@ class Constraint:
 
         choice: "auto" (text, then calls if any), "required" (nothing but calls), or the name of the one tool
         that must be called. form: how the model writes calls (`Prompt.call_form`). parallel: whether there may
-        be several. In the XML form, declared parameters come in the order of the schema, and strings are free.
+        be several. In the XML form, declared parameters come in the order of the schema; of what a schema says of
+        strings, enum, const, pattern, minLength and maxLength hold.
         """
         from llguidance import LLMatcher
 
@@ -232,10 +234,12 @@ def _xml_rules(rule: str, name: str, schema: Mapping[str, Any]) -> list[str]:
     properties = schema.get("properties")
     required = schema.get("required") or ()
     raw = f"{rule}_text"
-    parts, rules = [], []
+    parts: list[str] = []
+    rules: list[str] = []
     for j, (key, value) in enumerate(properties.items() if isinstance(properties, Mapping) else ()):
         body = f"{rule}_{j}"
-        rules.append(f"{body}: {_text(f'<parameter={key}>{chr(10)}')} {_xml_value(value, schema, raw)}")
+        opening = _text(f"<parameter={key}>\n")
+        rules.append(f"{body}: {opening} {_xml_value(value, schema, raw, body.upper(), rules)}")
         parts.append(body if key in required else f"{body}?")
     if not parts and schema.get("additionalProperties", True):
         rules.append(f'{rule}_any: "<parameter=" /[^>\\n]+/ {_text(">" + chr(10))} {raw}')
@@ -249,8 +253,8 @@ def _xml_rules(rule: str, name: str, schema: Mapping[str, Any]) -> list[str]:
 _END_PARAMETER = "</parameter>"
 
 
-def _xml_value(value: Any, root: Mapping[str, Any], raw: str) -> str:
-    """A parameter's value and its end. Strings stand bare, everything else is JSON."""
+def _xml_value(value: Any, root: Mapping[str, Any], raw: str, name: str, rules: list[str]) -> str:
+    """A parameter's value and its end. Strings stand bare, everything else is JSON. name: for a rule of its own."""
     end = _text(f"\n{_END_PARAMETER}\n")
     schema = value if isinstance(value, Mapping) else {}
     choices = schema.get("enum") or ([schema["const"]] if "const" in schema else [])
@@ -258,9 +262,56 @@ def _xml_value(value: Any, root: Mapping[str, Any], raw: str) -> str:
         return f"({' | '.join(map(_text, choices))}) {end}"
     kinds = json_types(schema)
     if "$ref" not in schema and (not kinds or "string" in kinds):
-        return raw
+        limits = _limits(schema) if kinds == {"string"} else []
+        if not limits:
+            return raw
+        # One lexeme with its end, so that the value cannot swallow it.
+        rules.append(f"{name}: ({' & '.join([*limits, _NO_END])}) {end}")
+        return name
     shared = {key: root[key] for key in ("$defs", "definitions") if key in root}
     return f"{_json({**shared, **schema})} {end}"
+
+
+_ANY = r"(.|\n)"
+_NO_END = rf"~/{_ANY}*<\/parameter>{_ANY}*/"
+
+
+def _limits(schema: Mapping[str, Any]) -> list[str]:
+    """Regular expressions that a string must match, all of them, for its schema's pattern and lengths."""
+    limits = []
+    least, most = schema.get("minLength", 0), schema.get("maxLength")
+    for length in (least, 0 if most is None else most):
+        if not isinstance(length, int) or length < 0:
+            raise UsageError(f"minLength and maxLength should be whole numbers, not {str(length)[:40]}")
+    if least or most is not None:
+        limits.append(f"/{_ANY}{{{least},{'' if most is None else most}}}/")
+    if "pattern" in schema:
+        limits.append(f"/{_pattern(schema['pattern'])}/")
+    return limits
+
+
+def _pattern(pattern: Any) -> str:
+    """A pattern of JSON Schema, which may match anywhere, as one that matches the whole."""
+    if not isinstance(pattern, str):
+        raise UsageError(f"pattern should be a string, not {str(pattern)[:40]}")
+    body = pattern.removeprefix("^")
+    end = re.search(r"(?<!\\)(\\\\)*\$$", body)
+    body = body[:-1] if end else body
+    if (end or body != pattern) and _alternates(body):
+        raise UsageError(f"the pattern {pattern[:80]!r} has ^ or $ and |; put it in brackets, as in ^(a|b)$")
+    before, after = "" if pattern.startswith("^") else f"{_ANY}*", "" if end else f"{_ANY}*"
+    body = re.sub(r"(\\.)|/", lambda found: found[1] or r"\/", body.replace("\n", r"\n"))
+    return f"{before}({body}){after}"
+
+
+def _alternates(pattern: str) -> bool:
+    """Whether a | stands outside of all brackets."""
+    depth = 0
+    for found in re.finditer(r"\\.|\[(?:\\.|[^\]])*\]|[()|]", pattern):
+        depth += {"(": 1, ")": -1}.get(found[0], 0)
+        if found[0] == "|" and depth == 0:
+            return True
+    return False
 
 
 def _json(schema: Mapping[str, Any]) -> str:

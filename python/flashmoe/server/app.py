@@ -96,11 +96,19 @@ async def _refused(request: Request, error: Exception) -> Response:
     return error_response(ApiError(error.status_code, message), request.url.path)
 
 
+def _is_field(part: int | str) -> bool:
+    """Whether a part of a place is a field or an index, not the member of a union that pydantic tried."""
+    return isinstance(part, int) or not (part in _TYPES or part[:1].isupper() or "[" in part or "-" in part)
+
+
+_TYPES = ("str", "int", "float", "bool", "dict", "list")
+
+
 async def _invalid(request: Request, error: Exception) -> Response:
     """A body that does not fit its schema."""
     assert isinstance(error, RequestValidationError)
     first: dict[str, Any] = error.errors()[0]
-    where = ".".join(str(part) for part in first["loc"][1:] if not str(part).startswith("function-"))
+    where = ".".join(str(part) for part in first["loc"][1:] if _is_field(part))
     message = str(first["msg"])
     if first["loc"][:1] == ("body",) and not where:
         message = "the body should be a JSON object, sent as application/json"

@@ -120,7 +120,7 @@ class Guard:
     async def _preflight(self, origin: str, headers: Headers, send: Send) -> None:
         allowed = [
             *_cors(origin),
-            (b"access-control-allow-methods", b"GET, POST, OPTIONS"),
+            (b"access-control-allow-methods", b"GET, POST, DELETE, OPTIONS"),
             (b"access-control-allow-headers", headers.get("access-control-request-headers", "*").encode("latin-1")),
             (b"access-control-max-age", b"600"),
         ]

@@ -19,6 +19,7 @@ from .engine import Ticket
 from .errors import ApiError, as_api_error, openai_error
 from .openai_common import (
     TEXT_ONLY,
+    Effort,
     Name,
     SamplingFields,
     StreamOptions,
@@ -93,7 +94,7 @@ class ChatRequest(SamplingFields):
     tool_choice: Literal["none", "auto", "required"] | NamedTool | None = None
     parallel_tool_calls: bool | None = None
     response_format: ResponseFormat | None = None
-    reasoning_effort: Literal["none", "minimal", "low", "medium", "high", "xhigh"] | None = None
+    reasoning_effort: Effort | None = None
     chat_template_kwargs: TemplateOptions | None = None
     functions: Any = None
     function_call: Any = None
@@ -140,6 +141,8 @@ def _refuse(body: ChatRequest) -> None:
         raise ApiError(400, "top_logprobs needs logprobs to be true", "top_logprobs")
     form = body.response_format
     given = form.json_schema if form is not None else None
+    if body.grammar is not None and form is not None and form.type != "text":
+        raise ApiError(400, "an answer can have a grammar or a response_format, not both", "grammar")
     if form is not None and form.type == "json_schema" and (given is None or given.json_schema is None):
         raise ApiError(400, "response_format of type json_schema needs json_schema.schema", "response_format")
 
@@ -158,6 +161,7 @@ def _ask(service: Service, body: ChatRequest, messages: list[dict[str, Any]]) ->
         name=named.function.name if named else None,
         parallel=body.parallel_tool_calls is not False,
         schema=schema,
+        grammar=body.grammar,
         strict=any(tool.function.strict for tool in body.tools or ()),
     )
     return service.ask(

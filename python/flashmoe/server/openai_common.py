@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from ..generate import Usage
 from ..sampling import Sampling
@@ -21,12 +21,17 @@ Seed = Annotated[int, Field(ge=-(1 << 63), lt=1 << 64)]
 Name = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[a-zA-Z0-9_.\-]+$")]
 
 
+TopP = Annotated[float, Field(ge=0, le=1), AfterValidator(lambda p: p or LEAST_P)]
+LEAST_P = 1e-9  # 0 is what OpenAI's servers take for "the likeliest token only"
+Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
+
+
 class SamplingFields(Strict):
-    """top_k, min_p and repetition_penalty are not OpenAI's; other servers have them under these names."""
+    """top_k, min_p, repetition_penalty and grammar are not OpenAI's; other servers have them under these names."""
 
     temperature: Annotated[float, Field(ge=0, le=100)] | None = None
-    top_p: Annotated[float, Field(gt=0, le=1)] | None = None
-    top_k: Annotated[int, Field(ge=0, lt=1 << 31)] | None = None
+    top_p: TopP | None = None
+    top_k: Annotated[int, Field(ge=-1, lt=1 << 31)] | None = None
     min_p: Annotated[float, Field(ge=0, le=1)] | None = None
     presence_penalty: Annotated[float, Field(ge=-100, le=100)] | None = None
     frequency_penalty: Annotated[float, Field(ge=-100, le=100)] | None = None
@@ -35,12 +40,16 @@ class SamplingFields(Strict):
     stop: Stop | Annotated[list[Stop], Field(max_length=16)] | None = None
     logit_bias: Annotated[dict[str, Annotated[float, Field(ge=-100, le=100)]], Field(max_length=1024)] | None = None
     user: str | None = None
+    grammar: Annotated[str, Field(min_length=1, max_length=1 << 16)] | None = None
 
     def sampling(self, defaults: Sampling) -> Sampling:
         names = ("temperature", "top_p", "top_k", "min_p", "presence_penalty", "frequency_penalty",
                  "repetition_penalty", "seed")  # fmt: skip
         stop = [self.stop] if isinstance(self.stop, str) else self.stop
-        return sampling_of(defaults, **{name: getattr(self, name) for name in names}, stop=stop)
+        given = {name: getattr(self, name) for name in names}
+        if self.top_k == -1:  # vLLM's way to say no limit
+            given["top_k"] = 0
+        return sampling_of(defaults, **given, stop=stop)
 
     def biases(self, vocab: int) -> dict[int, float]:
         biases = {}

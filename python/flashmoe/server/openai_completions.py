@@ -13,6 +13,7 @@ from fastapi import APIRouter, Request
 from pydantic import Field
 from starlette.responses import JSONResponse, Response
 
+from ..structured import Constraint
 from . import sse
 from .answer import Ask, Choice, Chunk, Finish
 from .body import JsonRoute
@@ -95,9 +96,10 @@ def _ask(service: Service, body: CompletionRequest, prompt: str | list[int]) -> 
     ids = model.tokenizer.encode(prompt) if isinstance(prompt, str) else prompt
     if ids and max(ids) >= model.config.vocab:
         raise ApiError(400, f"the prompt has a token that is not below {model.config.vocab}", "prompt")
+    constraint = Constraint.grammar(body.grammar, model.tokenizer) if body.grammar is not None else None
     return Ask(
         ids,
-        body.sampling(service.defaults),
+        body.sampling(service.defaults).with_(constraint=constraint),
         TextParser,
         max_tokens=body.max_tokens,
         n=body.n or 1,

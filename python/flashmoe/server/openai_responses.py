@@ -6,6 +6,7 @@ import json
 import time
 from collections import OrderedDict
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Request
@@ -18,7 +19,7 @@ from .answer import Ask, Choice, Chunk, Finish
 from .body import JsonRoute
 from .engine import Ticket
 from .errors import ApiError, as_api_error
-from .openai_common import TEXT_ONLY, Name, Seed, logprob_content
+from .openai_common import TEXT_ONLY, Effort, Name, Seed, TopP, logprob_content
 from .service import Service, Strict, new_id, sampling_of, text_of
 
 KEPT = 256  # responses that can be gone on from
@@ -63,7 +64,7 @@ class TextOptions(Strict):
 
 
 class ReasoningOptions(Strict):
-    effort: Literal["none", "minimal", "low", "medium", "high", "xhigh"] | None = None
+    effort: Effort | None = None
 
 
 class ResponsesRequest(Strict):
@@ -74,9 +75,11 @@ class ResponsesRequest(Strict):
     store: bool | None = None
     stream: bool | None = None
     background: bool | None = None
+    conversation: Any = None
+    prompt: Any = None
     max_output_tokens: Annotated[int, Field(ge=1)] | None = None
     temperature: Annotated[float, Field(ge=0, le=100)] | None = None
-    top_p: Annotated[float, Field(gt=0, le=1)] | None = None
+    top_p: TopP | None = None
     seed: Seed | None = None
     top_logprobs: Annotated[int, Field(ge=0, le=20)] | None = None
     include: list[str] | None = None
@@ -89,29 +92,38 @@ class ResponsesRequest(Strict):
     user: str | None = None
 
 
+@dataclass(frozen=True)
+class _Past:
+    """A response that was given. messages: the conversation up to its end. size: characters of both."""
+
+    response: dict[str, Any]
+    messages: list[dict[str, Any]]
+    size: int
+
+
 class _Kept:
-    """Conversations of past responses, by id; the oldest go first."""
+    """Past responses by id; the oldest go first."""
 
     def __init__(self) -> None:
-        self._messages: OrderedDict[str, tuple[int, list[dict[str, Any]]]] = OrderedDict()
+        self._past: OrderedDict[str, _Past] = OrderedDict()
         self._size = 0
 
-    def __getitem__(self, id: str) -> list[dict[str, Any]]:
-        if id not in self._messages:
-            raise ApiError(
-                404,
-                f"there is no response {id[:80]!r} to go on from; send the conversation again",
-                "previous_response_id",
-            )
-        return self._messages[id][1]
+    def get(self, id: str, param: str | None = None) -> _Past:
+        if id not in self._past:
+            message = f"there is no response {id[:80]!r} here (the last {KEPT} are kept); send the conversation again"
+            raise ApiError(404, message, param)
+        return self._past[id]
 
-    def add(self, id: str, messages: list[dict[str, Any]]) -> None:
-        size = len(json.dumps(messages))
-        self._messages[id] = size, messages
-        self._size += size
-        while len(self._messages) > 1 and (len(self._messages) > KEPT or self._size > KEPT_CHARACTERS):
-            _, (size, _) = self._messages.popitem(last=False)
-            self._size -= size
+    def add(self, response: dict[str, Any], messages: list[dict[str, Any]]) -> None:
+        past = _Past(response, messages, len(json.dumps(messages)) + len(json.dumps(response)))
+        self._past[response["id"]] = past
+        self._size += past.size
+        while len(self._past) > 1 and (len(self._past) > KEPT or self._size > KEPT_CHARACTERS):
+            self.remove(next(iter(self._past)))
+
+    def remove(self, id: str) -> None:
+        self._size -= self.get(id).size
+        del self._past[id]
 
 
 def router(service: Service) -> APIRouter:
@@ -122,7 +134,11 @@ def router(service: Service) -> APIRouter:
     async def responses(body: ResponsesRequest, request: Request) -> Response:
         if body.background:
             raise ApiError(400, "background is not supported; keep the connection, or use stream", "background")
-        past = kept[body.previous_response_id] if body.previous_response_id else []
+        for name in ("conversation", "prompt"):
+            if getattr(body, name) is not None:
+                raise ApiError(400, f"{name} is not supported: nothing of it is stored here; send its items", name)
+        given = body.previous_response_id
+        past = kept.get(given, "previous_response_id").messages if given else []
         messages = [*past, *to_messages(body.input)]
         asked = _conversation(body, messages)
         ticket = await service.submit(request, lambda: _ask(service, body, asked), body.user)
@@ -131,6 +147,15 @@ def router(service: Service) -> APIRouter:
             return sse.EventStream(reply.stream(ticket), ticket.cancel)
         whole = await sse.whole(request, ticket.cancel, reply.whole(ticket))
         return whole if isinstance(whole, Response) else JSONResponse(whole)
+
+    @routes.get("/v1/responses/{response_id}")
+    async def retrieve(response_id: str) -> Response:
+        return JSONResponse(kept.get(response_id).response)
+
+    @routes.delete("/v1/responses/{response_id}")
+    async def delete(response_id: str) -> Response:
+        kept.remove(response_id)
+        return JSONResponse({"id": response_id, "object": "response", "deleted": True})
 
     return routes
 
@@ -364,9 +389,7 @@ class _Reply:
     def _finished(self, finish: Finish) -> dict[str, Any]:
         usage = finish.usage
         short = finish.reason == "length"
-        if self._kept is not None:
-            self._kept.add(str(self._head["id"]), [*self._messages, *self._said()])
-        return self._response(
+        response = self._response(
             "incomplete" if short else "completed",
             incomplete_details={"reason": "max_output_tokens"} if short else None,
             usage={
@@ -377,6 +400,9 @@ class _Reply:
                 "total_tokens": usage.prompt_tokens + usage.completion_tokens,
             },
         )
+        if self._kept is not None:
+            self._kept.add(response, [*self._messages, *self._said()])
+        return response
 
     def _said(self) -> list[dict[str, Any]]:
         """The output as a message of the conversation."""

@@ -22,9 +22,10 @@ if TYPE_CHECKING:
 class Conversation:
     """What every protocol's request comes to.
 
-    choice: "auto", "none", "required", or "tool" for the one that `name` says. parallel: whether one answer may call
-    several tools. schema: of the JSON that the answer must be; True for any object. strict: tool calls follow their
-    schemas to the letter. opening: how the answer begins. budget: tokens of reasoning.
+    choice: "auto", "none", "required", or "tool" for the one that `name` says. parallel: whether one answer may
+    call several tools. schema: of the JSON that the answer must be; True for any object. grammar: of the answer, as
+    `Constraint.grammar` takes it. strict: tool calls follow their schemas to the letter. opening: how the answer
+    begins. budget: tokens of reasoning.
     """
 
     messages: Sequence[dict[str, Any]]
@@ -34,6 +35,7 @@ class Conversation:
     name: str | None = None
     parallel: bool = True
     schema: dict[str, Any] | bool | None = None
+    grammar: str | None = None
     strict: bool = False
     opening: str = ""
     budget: int | None = None
@@ -81,6 +83,8 @@ def _form(model: Model, asked: Conversation, prompt: Prompt, tools: Sequence[dic
     choice = (asked.name or "") if asked.choice == "tool" else asked.choice
     if asked.choice in ("required", "tool") or (tools and asked.strict):
         return Constraint.tool_calls(tools, tokenizer, choice, form=prompt.call_form, parallel=asked.parallel)
+    if asked.grammar is not None:
+        return Constraint.grammar(asked.grammar, tokenizer)
     if asked.schema is None:
         return None
     if asked.schema is True:
