@@ -7,6 +7,7 @@ import json
 import re
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -51,6 +52,44 @@ def test_run_json_lines(fake: Callable[..., FakeModel], capsys: pytest.CaptureFi
     assert "".join(event["text"] for event in events if event["type"] == "reasoning") == "hm"
     assert (events[-1]["type"], events[-1]["reason"]) == ("finish", "stop")
     assert err == ""
+
+
+def written(command: str) -> str:
+    return f"<tool_call>\n<function=run_shell>\n<parameter=command>\n{command}\n</parameter>\n</function>\n</tool_call>"
+
+
+def test_run_with_tools(fake: Callable[..., FakeModel], capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    replies = ["Let me look.\n\n" + written("echo 7 > n.txt; cat n.txt"), "There are 7."]
+    run = ["run", "How many?", "--tools", "shell", "--folder", str(tmp_path)]
+    fake(*replies)
+    assert main([*run, "--yes", "--json-lines"]) == 0
+    events = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    kinds = [event["type"] for event in events if event["type"] != "text"]
+    assert kinds == ["tool_call", "finish", "tool_result", "finish"]
+    call = next(event for event in events if event["type"] == "tool_call")
+    result = next(event for event in events if event["type"] == "tool_result")
+    assert call["arguments"] == {"command": "echo 7 > n.txt; cat n.txt"} and call["id"] == result["id"]
+    assert "7" in result["result"] and (tmp_path / "n.txt").read_text() == "7\n"
+    (tmp_path / "n.txt").unlink()
+    fake(*replies)
+    assert main([*run, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["text"] == "There are 7."
+    assert not (tmp_path / "n.txt").exists(), "nobody allowed it"
+    fake(*replies)
+    assert main([*run, "-q"]) == 0
+    out, err = capsys.readouterr()
+    assert out.split("\n") == ["Let me look.", "There are 7.", ""] and "did not allow" in err
+    assert main([*run, "--raw"]) == 2
+
+
+def test_lines_of_two_columns_go_on_in_the_second() -> None:
+    from flashmoe.cli.output import wrapped
+
+    assert wrapped("/help   this list", 40) == "/help   this list"
+    assert wrapped("/tools NAME   lets the model use tools", 30) == (
+        "/tools NAME   lets the model\n              use tools"
+    )
+    assert wrapped("one column of words that goes on", 20) == "one column of words\nthat goes on"
 
 
 def test_run_reads_stdin(

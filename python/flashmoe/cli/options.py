@@ -126,18 +126,7 @@ def _parser() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParse
     keeping.add_argument(
         "--no-keep", action="store_true", help="leave neither the conversation nor its state on disk"
     )
-    tools = chat.add_argument_group("tools")
-    tools.add_argument(
-        "--tools",
-        action="append",
-        default=[],
-        metavar="NAME",
-        help="calculator, files, shell, all of these, the functions of a FILE.py, or an MCP server as "
-        "mcp:COMMAND; may be repeated. Shell commands and writing ask first",
-    )
-    tools.add_argument(
-        "--folder", metavar="DIR", help="where the shell runs and files are read and written (default: here)"
-    )
+    _add_tools(chat, "Shell commands and writing ask first")
 
     run = command(
         "run",
@@ -149,6 +138,9 @@ def _parser() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParse
     )
     _add_model(run)
     _add_sampling(run)
+    _add_tools(run, "Shell commands and writing need --yes").add_argument(
+        "--yes", action="store_true", help="let the model run and write what it wants, without anybody being asked"
+    )
     output = run.add_argument_group("output")
     output.add_argument(
         "--raw", action="store_true", help="continue the prompt as text, without a chat template"
@@ -350,6 +342,22 @@ def _add_sampling(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--reasoning-budget", type=int, metavar="N", help="end a thought after so many tokens"
     )
+
+
+def _add_tools(parser: argparse.ArgumentParser, asking: str) -> Any:
+    group = parser.add_argument_group("tools")
+    group.add_argument(
+        "--tools",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="calculator, files, shell, all of these, the functions of a FILE.py, or an MCP server as "
+        f"mcp:COMMAND; may be repeated. {asking}",
+    )
+    group.add_argument(
+        "--folder", metavar="DIR", help="where the shell runs and files are read and written (default: here)"
+    )
+    return group
 
 
 def _add_server(parser: argparse.ArgumentParser) -> None:

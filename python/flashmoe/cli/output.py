@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import sys
 import textwrap
@@ -34,12 +35,19 @@ def dim(text: str) -> str:
     return f"{DIM}{text}{RESET}" if colour() else text
 
 
+def wrapped(line: str, width: int) -> str:
+    if len(line) <= width:
+        return line
+    column = re.match(r" *\S.*?  +(?=\S)", line)
+    indent = column.end() if column and column.end() <= width // 2 else 0
+    return "\n".join(textwrap.wrap(line, width, subsequent_indent=" " * indent))
+
+
 def note(text: str = "") -> None:
-    """A line beside the answer."""
+    """Lines beside the answer. One of two columns goes on in the second."""
     if sys.stderr.isatty():
         width = shutil.get_terminal_size().columns
-        lines = (textwrap.wrap(line, width) if len(line) > width else [line] for line in text.split("\n"))
-        text = "\n".join(line for wrapped in lines for line in wrapped)
+        text = "\n".join(wrapped(line, width) for line in text.split("\n"))
     print(dim(text) if text else "", file=sys.stderr, flush=True)
 
 

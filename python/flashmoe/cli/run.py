@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import argparse
 import json
+import secrets
 import sys
 from collections.abc import Iterator
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 from ..errors import UsageError
@@ -14,7 +16,12 @@ from .output import Progress, dim, figures, note, say
 
 if TYPE_CHECKING:
     from ..chat import Event
-    from ..generate import Generation
+    from ..generate import Generation, Usage
+    from ..model import Model
+    from ..sampling import Sampling
+    from ..tools.agent import AgentEvent
+
+SHOWN = 500  # characters of a tool's result
 
 
 def main(options: argparse.Namespace) -> int:
@@ -24,47 +31,56 @@ def main(options: argparse.Namespace) -> int:
     loading.done()
 
     reading = Progress("reading the prompt")
-    asked: dict[str, Any] = {
-        "sampling": opt.sampling(options, model),
-        "max_tokens": options.max_tokens,
-        "progress": reading,
-    }
-    events: Iterator[Event]
-    if options.raw:
-        generation = model.generate(prompt, **asked)
-        events = _raw(generation)
-    else:
-        from ..chat import chat
-
-        system = [{"role": "system", "content": options.system}] if options.system else []
-        messages = [*system, {"role": "user", "content": prompt}]
-        answer = chat(
-            model, messages, thinking=options.thinking, reasoning_budget=options.reasoning_budget, **asked
-        )
-        events, generation = answer, answer.generation
-    try:
-        shown = _lines(events) if options.json_lines else events
-        result = _show(shown, reading, quiet=options.json or options.json_lines)
-    except KeyboardInterrupt:
-        if not (options.json or options.json_lines):
-            print(flush=True)
-        raise
-    finally:
-        reading.done()
-        generation.close()
+    sampling = opt.sampling(options, model)
+    if sampling.seed is None:
+        sampling = sampling.with_(seed=secrets.randbits(63))
+    quiet = options.json or options.json_lines
+    with ExitStack() as stack:
+        stack.callback(reading.done)
+        events = _events(model, prompt, options, sampling, reading, stack)
+        try:
+            result, usage = _show(_lines(events) if options.json_lines else events, reading, quiet)
+        except KeyboardInterrupt:
+            if not quiet:
+                print(flush=True)
+            raise
     if options.json:
         print(json.dumps({
             "model": str(options.model),
             "experts_per_token": model.plan.experts_per_token,
-            "seed": generation.sampler.seed,
+            "seed": sampling.seed,
             **result,
+            "usage": usage.as_dict(),
         }, ensure_ascii=False))  # fmt: skip
-    elif not options.quiet and not options.json_lines:
+    elif not options.quiet and not quiet:
         if result["finish_reason"] == "length":
-            full = options.max_tokens is None or generation.usage.completion_tokens < options.max_tokens
+            full = options.max_tokens is None or usage.completion_tokens < options.max_tokens
             note("The answer ends here because " + ("the context is full." if full else "of --max-tokens."))
-        note(figures(generation.usage, model))
+        note(figures(usage, model))
     return 0
+
+
+def _events(
+    model: Model, prompt: str, options: argparse.Namespace, sampling: Sampling, reading: Progress, stack: ExitStack
+) -> Iterator[AgentEvent]:
+    """The answer, with all that leads to it where tools are used; the stack ends it."""
+    from ..chat import Chat, chat
+    from ..tools.agent import converse
+    from ..tools.chosen import chosen_tools
+
+    asked: dict[str, Any] = {"sampling": sampling, "max_tokens": options.max_tokens}
+    if options.raw:
+        if options.tools:
+            raise UsageError("--raw knows no conversation, so the model can call no tools; leave one of them out")
+        return _raw(stack.enter_context(model.generate(prompt, progress=reading, **asked)))
+    asked |= {"thinking": options.thinking, "reasoning_budget": options.reasoning_budget}
+    if not options.tools:
+        system = [{"role": "system", "content": options.system}] if options.system else []
+        messages = [*system, {"role": "user", "content": prompt}]
+        return stack.enter_context(chat(model, messages, progress=reading, **asked))
+    box = chosen_tools(options.tools, options.folder or ".", stack)
+    talk = stack.enter_context(Chat(model, options.system, box.schemas, **asked))
+    return converse(talk, box, prompt, confirm=lambda tool, call: bool(options.yes), progress=reading)
 
 
 def _prompt(given: str | None) -> str:
@@ -85,9 +101,10 @@ def _raw(generation: Generation) -> Iterator[Event]:
     yield FinishEvent(generation.finish_reason or "cancelled", generation.usage)
 
 
-def _lines(events: Iterator[Event]) -> Iterator[Event]:
+def _lines(events: Iterator[AgentEvent]) -> Iterator[AgentEvent]:
     """Passes events on, each printed as a line of JSON."""
     from ..chat import FinishEvent, ReasoningEvent, TextEvent
+    from ..tools.agent import LimitEvent, ToolResultEvent
 
     for event in events:
         if isinstance(event, TextEvent):
@@ -96,19 +113,28 @@ def _lines(events: Iterator[Event]) -> Iterator[Event]:
             line = {"type": "reasoning", "text": event.text}
         elif isinstance(event, FinishEvent):
             line = {"type": "finish", "reason": event.reason, "usage": event.usage.as_dict()}
+        elif isinstance(event, ToolResultEvent):
+            line = {"type": "tool_result", "id": event.call.id, "name": event.call.name, "result": event.result}
+        elif isinstance(event, LimitEvent):
+            line = {"type": "limit", "rounds": event.rounds}
         else:
             line = {"type": "tool_call", "id": event.id, "name": event.name, "arguments": event.arguments}
+            line |= {"error": event.error} if event.error else {}
         print(json.dumps(line, ensure_ascii=False), flush=True)
         yield event
 
 
-def _show(events: Iterator[Event], reading: Progress, quiet: bool) -> dict[str, Any]:
-    """Writes the answer to stdout and reasoning to stderr as they come; what it was."""
-    from ..chat import FinishEvent, ReasoningEvent, TextEvent
+def _show(events: Iterator[AgentEvent], reading: Progress, quiet: bool) -> tuple[dict[str, Any], Usage]:
+    """Writes text to stdout, reasoning and calls to stderr as they come; what the last answer was."""
+    from ..chat import FinishEvent, ReasoningEvent, TextEvent, ToolCallEvent
+    from ..tools.agent import LimitEvent, ToolResultEvent
 
     text = reasoning = ""
+    last: FinishEvent | None = None
     for event in events:
         reading.done()
+        if last is not None and last.reason == "tool_calls" and isinstance(event, TextEvent | ReasoningEvent):
+            text, reasoning, last = "", "", None
         if isinstance(event, TextEvent):
             if reasoning and not text and not quiet:
                 note()
@@ -120,12 +146,14 @@ def _show(events: Iterator[Event], reading: Progress, quiet: bool) -> dict[str, 
             if not quiet:
                 print(dim(event.text), end="", file=sys.stderr, flush=True)
         elif isinstance(event, FinishEvent):
-            if not quiet and not text.endswith("\n"):
+            if not quiet and not text.endswith("\n") and (text or event.reason != "tool_calls"):
                 print(flush=True)
-            return {
-                "text": text,
-                "reasoning": reasoning,
-                "finish_reason": event.reason,
-                "usage": event.usage.as_dict(),
-            }
-    raise AssertionError("an answer ends with a FinishEvent")
+            last = event
+        elif not quiet and isinstance(event, ToolCallEvent):
+            note(f"{event.name} {json.dumps(event.arguments, ensure_ascii=False)} {event.error}".rstrip())
+        elif not quiet and isinstance(event, ToolResultEvent):
+            note(event.result[:SHOWN])
+        elif not quiet and isinstance(event, LimitEvent):
+            note(f"The model wanted more than {event.rounds} rounds of tools.")
+    assert last is not None, "an answer ends with a FinishEvent"
+    return {"text": text, "reasoning": reasoning, "finish_reason": last.reason}, last.usage

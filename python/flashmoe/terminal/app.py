@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import fields, replace
+from difflib import get_close_matches
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
@@ -229,8 +230,10 @@ class Talk:
         if name in ("quit", "exit", "bye"):
             return False
         if name not in COMMANDS:
-            note(f"There is no command {line.split()[0]}.")
-            name = "help"
+            typed = line.split()[0]
+            near = get_close_matches(typed[1:], COMMANDS, 1)
+            note(f"There is no command {typed}. {f'Did you mean /{near[0]}?' if near else '/help lists them.'}")
+            return True
         getattr(self, f"_do_{name}")(rest)
         return True
 
