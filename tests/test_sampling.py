@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flashmoe.errors import FlashMoeError, UsageError
-from flashmoe.sampling import Sampler, Sampling
+from flashmoe.sampling import Sampler, Sampling, _largest
 
 logit_lists = st.lists(st.floats(-20, 20, width=32), min_size=1, max_size=40)
 samplings = st.builds(
@@ -122,6 +122,18 @@ def test_large_vocabularies_are_fast() -> None:
     for _ in range(20):
         sampler.sample(logits)
     assert (time.thread_time() - start) / 20 < 0.05
+
+
+@pytest.mark.parametrize("size", [4096, 70_001, 248_320])
+def test_the_largest_of_many(size: int) -> None:
+    """Equal ones go by id, whatever the way."""
+    random = np.random.default_rng(size)
+    normal = random.normal(0, 3, size).astype(np.float32)
+    masked = np.where(random.random(size) < 0.9999, np.float32(-np.inf), normal)
+    for logits in (normal, np.round(normal), masked, np.zeros(size, np.float32)):
+        wanted = np.lexsort((np.arange(size), -logits))
+        for k in (1, 20, 200):
+            assert np.array_equal(_largest(logits, k), wanted[:k])
 
 
 def test_flat_distributions_are_cut_where_top_p_says() -> None:

@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -37,19 +38,19 @@ def serve(*options: str, **environment: str) -> Iterator[tuple[subprocess.Popen,
         process.communicate()
 
 
-def cached(url: str) -> int:
-    reply = httpx.post(f"{url}/v1/chat/completions", json=QUESTION, timeout=60).json()
-    return reply["usage"]["prompt_tokens_details"]["cached_tokens"]
-
-
-def test_it_stops_in_order_and_goes_on_from_the_states_it_kept(tmp_path: Path) -> None:
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
+def test_it_goes_on_from_the_states_it_kept(tmp_path: Path, how: signal.Signals) -> None:
+    """Whether it was told to stop or killed: the state is on disk soon after the answer."""
     with serve("--prefix-dir", str(tmp_path)) as (process, url):
         reply = httpx.post(f"{url}/v1/chat/completions", json=QUESTION, timeout=60).json()
-        process.send_signal(signal.SIGTERM)
+        end = time.monotonic() + 10
+        while how == signal.SIGKILL and not any(tmp_path.glob("*.session")) and time.monotonic() < end:
+            time.sleep(0.01)
+        process.send_signal(how)
         _, errors = process.communicate(timeout=30)
-        assert process.returncode == 0, errors
+        assert process.returncode == (0 if how == signal.SIGTERM else -how), errors
         assert "Traceback" not in errors
-    assert any(tmp_path.rglob("*"))
+    assert any(tmp_path.glob("*.session"))
     with serve("--prefix-dir", str(tmp_path)) as (_, url):
         more = [*QUESTION["messages"], reply["choices"][0]["message"], {"role": "user", "content": "And 7 times 8?"}]
         second = httpx.post(f"{url}/v1/chat/completions", json={**QUESTION, "messages": more}, timeout=60).json()

@@ -233,10 +233,21 @@ class Sampler:
 
 
 _HEAD = 1024
+_BLOCK = 256  # tokens of a column
 
 
 def _largest(logits: Logits, k: int) -> npt.NDArray[np.int64]:
     """Ids of the k largest, the largest first, equal ones by id."""
+    if 4 * k * _BLOCK < logits.size:
+        # None of them is below the k-th largest maximum of a column of the logits as a table: few columns can hold any.
+        columns = logits.size // _BLOCK
+        whole = columns * _BLOCK
+        tops = logits[:whole].reshape(_BLOCK, columns).max(axis=0)
+        chosen = np.flatnonzero(tops >= np.partition(tops, tops.size - k)[tops.size - k])
+        inside = np.sort((chosen + columns * np.arange(_BLOCK)[:, None]).ravel())
+        ids = np.concatenate((inside, np.arange(whole, logits.size)))
+        if ids.size < logits.size:
+            return ids[_largest(logits[ids], k)]
     if k < logits.size:
         least = logits[np.argpartition(logits, logits.size - k)[logits.size - k]]
         above, equal = np.flatnonzero(logits > least), np.flatnonzero(logits == least)

@@ -40,6 +40,7 @@ log = logging.getLogger("flashmoe.server")
 SLICE_SECONDS = 0.5  # of prefill, when somebody else waits for it to end
 SMALLEST_SLICE = 32  # tokens
 MOST_PARALLEL = 8
+COUNT_SECONDS = 0.05  # between two looks at what running answers have read
 CACHE_SHARE = 4  # sessions beyond the first take at most one part of so many of the expert cache
 
 
@@ -179,6 +180,7 @@ class Engine:
         self._decoding: list[_Timeline] = []
         self._outbox: list[tuple[Ticket, Sequence[Item]]] = []  # what the running turn has brought
         self._owed = 0.0  # seconds of prefill that decode has not had for itself yet
+        self._counted = 0.0  # when answers were last accounted for
         self._rate = 0.0  # tokens of prefill in a second, as last seen
         self._condition = threading.Condition()
         self._draining = self._closing = False
@@ -433,12 +435,14 @@ class Engine:
                 except FlashMoeError as own:
                     self._fail(timeline, own)
                 else:
-                    self._account(timeline)
                     self._take(timeline, alone)
             return
         for timeline, row in zip(batch, logits, strict=True):
-            self._account(timeline)
             self._take(timeline, row)
+        if (now := time.perf_counter()) - self._counted > COUNT_SECONDS:
+            self._counted = now
+            for timeline in self._decoding:
+                self._account(timeline)
 
     def _take(self, timeline: _Timeline, logits: Logits) -> None:
         """Draws the next token."""
@@ -470,6 +474,7 @@ class Engine:
             self._prefilling.remove(timeline)
         else:
             self._decoding.remove(timeline)
+        self._account(timeline)
         self.store.put(timeline.session)
         timeline.session.close()
 
