@@ -58,6 +58,20 @@ def test_a_screen_shows_all_of_an_answer_and_folds_thoughts() -> None:
     assert "\x1b[2J" not in raw
 
 
+def test_the_bar_of_a_prompt_goes_when_the_answer_comes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where the last report of progress was not of the end."""
+    monkeypatch.setattr("flashmoe.terminal.screen.EVERY", 0.0)
+    console = Console(file=io.StringIO(), width=80, height=10, force_terminal=True)
+    for show in ("text", "thought"):
+        with AnswerScreen(console, lambda: Usage(completion_tokens=3), lambda: (3, 100)) as screen:
+            screen._began -= 1
+            screen.progress(1, 2)
+            assert "reading the prompt" in console.file.getvalue()  # type: ignore[attr-defined]
+            console.file = io.StringIO()
+            getattr(screen, show)("Hello")
+            assert "reading the prompt" not in console.file.getvalue()  # type: ignore[attr-defined]
+
+
 def test_control_characters_are_left_out() -> None:
     assert plain("a\x1b[31mb\x07\n\tc\r\x9b") == "a[31mb\n\tc"
 

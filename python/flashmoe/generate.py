@@ -181,6 +181,11 @@ class Generation(Iterator[Token], AbstractContextManager["Generation"]):
         stops = StopFilter(self.sampling.stop)
         stream = self._tokenizer.stream() if self._tokenizer is not None else Detokenizer(lambda id: b"")
         context = self._model.plan.context
+        if len(self.prompt) > context:  # told before anything of it is read
+            raise ContextFullError(
+                f"the conversation has {len(self.prompt):,} tokens and the context holds {context:,}: shorten it, or "
+                "open the model with a larger context"
+            )
         logits = session.eval(self._rest_of_prompt(session), progress=self._report)
         while not self._cancelled:
             id, logprob = self.sampler.sample(logits)

@@ -95,6 +95,7 @@ class AnswerScreen:
         return False
 
     def text(self, text: str) -> None:
+        self._read = None  # the core need not report the end of a prompt
         self._fold()
         self._text += plain(text)
         cut = finished(self._text)
@@ -104,6 +105,7 @@ class AnswerScreen:
         self._draw()
 
     def thought(self, text: str) -> None:
+        self._read = None
         self._thought_began = self._thought_began or time.monotonic()
         self._thought += plain(text)
         self._draw()
