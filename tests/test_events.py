@@ -14,7 +14,7 @@ from flashmoe.events import EventParser, FinishEvent, ReasoningEvent, TextEvent,
 from flashmoe.generate import Usage
 
 from .serving import WEATHER
-from .test_text import cuts
+from .texts import cuts
 
 TOOLS = [{"type": "function", "function": {"name": "get_weather", "parameters": WEATHER}}]
 XML_CALL = "<tool_call>\n<function=get_weather>\n<parameter=city>\n{}\n</parameter>\n</function>\n</tool_call>"
