@@ -93,6 +93,7 @@ async def whole(request: Request, on_end: Callable[[], object], answer: Awaitabl
         return Response(status_code=499)  # nobody reads it; the log does
     finally:
         watcher.cancel()
+        task.add_done_callback(lambda task: task.cancelled() or task.exception())  # nobody is left to be told
         task.cancel()
         on_end()
 
