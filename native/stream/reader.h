@@ -1,4 +1,4 @@
-/* Read threads: they take reads from a client, do them, and report. The client (experts.c) decides what and in which
+/* Read threads: they take reads from a client, do them, and report. The client (slots.c) decides what and in which
  * order; this file only knows files and bytes. On macOS the threads are GCD's. Another way to read (io_uring) would
  * implement these three calls. */
 #ifndef FM_STREAM_READER_H

@@ -1,0 +1,158 @@
+#include "source.h"
+
+#include "../base/system.h"
+
+#include <math.h>
+
+uint8_t *fm_slot_part(const fm_experts *src, int32_t index, uint32_t layer, int32_t expert, int part) {
+    const fm_part_place *place = &src->places[layer * FM_EXPERT_PARTS + (uint32_t)part];
+    const fm_extent *extent = &src->o.tables[layer].extents[(size_t)expert * FM_EXPERT_PARTS + (size_t)part];
+    if (extent->length == 0)
+        return NULL;
+    uint8_t *base = src->memory + (uint64_t)index * src->slot_bytes + place->offset;
+    return place->in_place ? base + extent->offset % FM_DIRECT_ALIGN : base;
+}
+
+int32_t *fm_slot_of(fm_experts *src, uint32_t layer, int32_t expert) {
+    return &src->where[(size_t)layer * src->o.experts + (size_t)expert];
+}
+
+void fm_slot_forget(fm_experts *src, int32_t i) {
+    slot *s = &src->slots[i];
+    if (s->layer != FM_NONE)
+        *fm_slot_of(src, (uint32_t)s->layer, s->expert) = FM_NONE;
+    s->layer = s->expert = FM_NONE;
+    s->state = EMPTY;
+}
+
+uint32_t fm_slots_window(const fm_experts *src) {
+    return src->o.slots / 2 > 2 ? src->o.slots / 2 : 2;
+}
+
+void fm_slot_offer(fm_experts *src, int32_t i) {
+    const slot *s = &src->slots[i];
+    double score = FM_SCORE_EMPTY;
+    if (s->state == READY)
+        score = s->layer == src->ahead ? FM_SCORE_AHEAD : fm_policy_score(src->policy, (uint32_t)s->layer, s->expert);
+    fm_policy_offer(src->policy, i, score);
+    if (src->wishes.next < src->wishes.n)
+        pthread_cond_signal(&src->to_read);
+}
+
+void fm_slot_pin(fm_experts *src, int32_t i) {
+    slot *s = &src->slots[i];
+    if (s->pins++ == 0 && s->state == READY)
+        fm_policy_withdraw(src->policy, i);
+}
+
+/* Puts the read of an expert into the slot that the policy gives up; FM_NONE when all are pinned or being read. The
+ * caller wakes the read threads. */
+int32_t fm_slot_read(fm_experts *src, uint32_t layer, int32_t expert) {
+    int32_t i = fm_policy_lowest(src->policy);
+    if (i == FM_NONE)
+        return FM_NONE;
+    fm_policy_withdraw(src->policy, i);
+    fm_slot_forget(src, i);
+    slot *s = &src->slots[i];
+    s->layer = (int32_t)layer;
+    s->expert = expert;
+    s->state = READING;
+    s->early = false;
+    s->next_part = 0;
+    s->parts_left = 0;
+    for (int p = 0; p < FM_EXPERT_PARTS; p++)
+        s->parts_left += fm_slot_part(src, i, layer, expert, p) != NULL;
+    *fm_slot_of(src, layer, expert) = i;
+    src->reads[(size_t)layer * src->o.experts + (size_t)expert]++;
+    src->queue[(src->queue_first + src->queue_count++) % src->slots_made] = i;
+    src->reading++;
+    return i;
+}
+
+void fm_slot_unpin(fm_experts *src, int32_t index) {
+    slot *s = &src->slots[index];
+    if (--s->pins > 0 || s->state == READING || (s->state == FAILED && s->parts_left > 0))
+        return;
+    fm_slot_offer(src, index);
+}
+
+/* ---- the read threads ---------------------------------------------------------------------------------------------
+ */
+
+bool fm_slots_next_read(void *context, fm_read *read) {
+    fm_experts *src = context;
+    pthread_mutex_lock(&src->lock);
+    while (!src->stop && src->queue_count == 0 && !fm_wishes_start(src))
+        pthread_cond_wait(&src->to_read, &src->lock);
+    if (src->stop) {
+        pthread_mutex_unlock(&src->lock);
+        return false;
+    }
+    int32_t i = src->queue[src->queue_first];
+    slot *s = &src->slots[i];
+    uint32_t layer = (uint32_t)s->layer;
+    int part = s->next_part;
+    uint8_t *dst;
+    while (!(dst = fm_slot_part(src, i, layer, s->expert, part)))
+        part++;
+    const fm_extent *extent = &src->o.tables[layer].extents[(size_t)s->expert * FM_EXPERT_PARTS + (size_t)part];
+    *read = (fm_read){
+        .file = &src->o.files[extent->file],
+        .offset = extent->offset,
+        .length = (size_t)extent->length,
+        .dst = dst,
+        .in_place = src->places[layer * FM_EXPERT_PARTS + (uint32_t)part].in_place,
+        .tag = (uint32_t)i,
+        .store = src->o.store,
+        .store_context = src->o.store_context,
+    };
+    do
+        part++;
+    while (part < FM_EXPERT_PARTS && !fm_slot_part(src, i, layer, s->expert, part));
+    s->next_part = (uint8_t)part;
+    if (part == FM_EXPERT_PARTS) {
+        src->queue_first = (src->queue_first + 1) % src->slots_made;
+        src->queue_count--;
+    }
+    if (src->under_way++ == 0)
+        src->under_way_since = fm_now();
+    pthread_mutex_unlock(&src->lock);
+    return true;
+}
+
+void fm_slots_read_ended(fm_experts *src, int32_t i) {
+    slot *s = &src->slots[i];
+    src->reading--;
+    if (s->state == FAILED) {
+        if (s->pins && !src->failed) {
+            src->failed = true;
+            src->failure = src->last_error;
+        }
+        fm_slot_forget(src, i);
+    } else {
+        s->state = READY;
+    }
+    if (s->pins == 0)
+        fm_slot_offer(src, i);
+    if (src->request.active && !src->failed)
+        fm_request_bind(src);
+    pthread_cond_broadcast(&src->arrived);
+}
+
+void fm_slots_read_done(void *context, const fm_read *read, fm_status status, const fm_error *err, double seconds) {
+    fm_experts *src = context;
+    pthread_mutex_lock(&src->lock);
+    int32_t i = (int32_t)read->tag;
+    slot *s = &src->slots[i];
+    if (--src->under_way == 0)
+        src->stats.seconds_disk += fm_now() - src->under_way_since;
+    src->stats.seconds_reading += seconds;
+    src->stats.bytes_read += read->length;
+    if (status != FM_OK) {
+        s->state = FAILED;
+        src->last_error = *err;
+    }
+    if (--s->parts_left == 0)
+        fm_slots_read_ended(src, i);
+    pthread_mutex_unlock(&src->lock);
+}
