@@ -125,7 +125,7 @@ def main() -> int:
         parser.error(f"no such level: {', '.join(sorted(unknown))}; write some of {', '.join(LEVELS)}")
     if o.quick:
         quick = {"shape": parse("35b,layers=8"), "budgets": "2GiB", "rounds": 2, "tokens": 16,
-                 "levels": "machine,start,growth,resident,limit,prompt,hits"}  # fmt: skip
+                 "levels": "machine,start,limit,prompt,hits,resident,growth"}  # fmt: skip
         for name, value in quick.items():
             if getattr(o, name) == parser.get_default(name) or name == "shape":
                 setattr(o, name, value)
@@ -147,7 +147,7 @@ def main() -> int:
     out = o.work / "results"
     out.mkdir(exist_ok=True)
     setting = jobs.Setting(str(mlx.resolve()), str(gguf.resolve() if gguf else ""), str(o.work.resolve()), o.stream,
-                           o.tokens, o.prompt)  # fmt: skip
+                           o.tokens, o.prompt, *((32, 4) if o.quick else ()))  # fmt: skip
     again = [name for name, _, _ in todo] if o.again == "all" else o.again.split(",")
     with Steps("jobs", len(todo)) as steps:
         for name, function, arguments in todo:

@@ -31,8 +31,6 @@ from .isolate import ROOT
 from .streams import stream
 
 GIB = 1 << 30
-# Before anything is measured under a limit, for every engine alike.
-WARM_PROMPT, WARM_TOKENS = 128, 16
 Result = dict[str, Any]
 
 
@@ -46,6 +44,9 @@ class Setting:
     stream: str = "local"
     tokens: int = 32  # decoded for a figure
     prompt: int = 512
+    # Before decode is measured under a limit, for every engine alike: tokens of a prompt, and decoded.
+    warm_prompt: int = 128
+    warm_tokens: int = 16
 
     @property
     def models(self) -> dict[str, str]:
@@ -178,8 +179,8 @@ def _turns(setting: Setting, engines: Sequence[str], limit: int, rounds: int, pr
                 if name == "flashmoe":
                     found[name]["first_rates"] = rates(setting, found[name]["opened"])
                 if not prompt:
-                    engine("prefill", ids=setting.ids(WARM_PROMPT))
-                    engine("decode", ids=setting.ids(WARM_TOKENS, seed=2))
+                    engine("prefill", ids=setting.ids(setting.warm_prompt))
+                    engine("decode", ids=setting.ids(setting.warm_tokens, seed=2))
             except Died as error:
                 found[name]["died"] = str(error)
             engine.pause()

@@ -9,8 +9,6 @@ from typing import Any
 
 from flashmoe.system import format_size
 
-from .jobs import WARM_PROMPT, WARM_TOKENS
-
 Results = dict[str, dict[str, Any]]
 
 
@@ -141,8 +139,10 @@ def _limited(results: Results) -> str:
         "peak RSS",
         "beside the budget",
     ]
-    warm = (f"Before, every engine took a prompt of {WARM_PROMPT} tokens and {WARM_TOKENS} decoded ones. Engines take "
-            "turns. A budget may be passed by 150 MiB.\n\n")  # fmt: skip
+    asked = {(s["warm_prompt"], s["warm_tokens"]) for text, _ in budgets(results)
+             if "warm_prompt" in (s := results[f"limit-{text}"]["setting"])}  # fmt: skip
+    warm = "".join(f"Before, every engine took a prompt of {n} tokens and {m} decoded ones. " for n, m in sorted(asked))
+    warm += "Engines take turns. A budget may be passed by 150 MiB.\n\n"
     return "## Under a memory limit\n\n" + warm + table(header, rows) if rows else ""
 
 
