@@ -20,7 +20,7 @@ import shutil
 import subprocess
 import sys
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,8 @@ from flashmoe.system import format_size, parse_size
 from . import jobs, llama_file, machine, models, report
 from .isolate import ROOT
 from .progress import Steps
-from .shapes import parse
+from .shapes import Shape, parse
+from .streams import stream
 
 LEVELS = ("machine", "start", "limit", "prompt", "hits", "resident", "kernels", "layers", "growth")
 Plan = list[tuple[str, str, dict[str, Any]]]  # (name of the result, function of jobs, arguments)
@@ -81,6 +82,10 @@ def missing(o: argparse.Namespace) -> str:
     for path in (o.mlx, o.gguf):
         if path and not path.exists():
             return f"{path} does not exist; leave the option away to have it made in {o.work}"
+    try:
+        stream(o.stream, o.shape.vocab, 1)
+    except ValueError as error:
+        return str(error)
     needed = (0 if o.mlx else o.shape.bytes) + (0 if o.gguf or not o.peers else o.shape.bytes)
     there = sum(file.stat().st_size for path in ("model", "model.gguf") for file in
                 ([o.work / path] if (o.work / path).is_file() else (o.work / path).glob("*")))  # fmt: skip
@@ -100,10 +105,17 @@ def run(name: str, function: str, arguments: dict[str, Any], setting: jobs.Setti
         print(f"{name}: failed with status {done.returncode}", file=sys.stderr)
 
 
+def shape(text: str) -> Shape:
+    try:
+        return parse(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
-    parser.add_argument("--shape", type=parse, default="35b", help="such as 35b or 122b,layers=12 (bench/shapes.py)")
+    parser.add_argument("--shape", type=shape, default="35b", help="such as 35b or 122b,layers=12 (bench/shapes.py)")
     parser.add_argument("--seed", type=int, default=0, help="of the weights")
     parser.add_argument("--stream", default="local", help="local, uniform or a file of token ids (bench/streams.py)")
     parser.add_argument("--peers", default="", help="engines to compare with, separated by commas (bench/engines.py)")
@@ -127,10 +139,13 @@ def main() -> int:
         quick = {"shape": parse("35b,layers=8"), "budgets": "2GiB", "rounds": 2, "tokens": 16,
                  "levels": "machine,start,limit,prompt,hits,resident,growth"}  # fmt: skip
         for name, value in quick.items():
-            if getattr(o, name) == parser.get_default(name) or name == "shape":
+            default = parser.get_default(name)
+            if getattr(o, name) == (parse(default) if name == "shape" else default):
                 setattr(o, name, value)
-    elif isinstance(o.shape, str):
-        o.shape = parse(o.shape)
+    if o.mlx and (config := o.mlx / "config.json").is_file():
+        text = json.loads(config.read_text())
+        o.shape = replace(o.shape, layers=text.get("text_config", text)["num_hidden_layers"],
+                          vocab=text.get("text_config", text)["vocab_size"])  # fmt: skip
     todo = plan(o)
     if o.list:
         print("\n".join(name for name, _, _ in todo))

@@ -18,7 +18,7 @@ def main() -> None:
     start = time.perf_counter()
     try:
         data = getattr(jobs, order["function"])(jobs.Setting(**order["setting"]), **order["arguments"])
-    except (NoLimit, Died) as error:
+    except (NoLimit, Died, ValueError) as error:
         data = {"refused": str(error)}
         print(f"{Path(order['out']).stem}: {error}", file=sys.stderr)
     out = Path(order["out"])

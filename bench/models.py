@@ -215,6 +215,8 @@ def write(out: Path, shape: Shape, seed: int = 0) -> Path:
 
 def view(out: Path, model: Path, layers: int) -> Path:
     """The first layers of a checkpoint, as a folder of links: no second copy on disk."""
+    if not (model / shard(layers - 1)).exists():
+        raise ValueError(f"{model} has not a file for each layer, as bench.models writes them")
     config = json.loads((model / "config.json").read_text())
     text = config["text_config"]
     text["layer_types"] = text["layer_types"][:layers]
