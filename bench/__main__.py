@@ -42,12 +42,13 @@ def plan(o: argparse.Namespace) -> Plan:
     budgets = [(text, parse_size(text)) for text in o.budgets.split(",") if text]
     depth = o.shape.layers
     part = min(4, depth)
+    steps = (4, 8, 16, depth) if depth >= 8 else (1, 2, depth)
     mapped = [name for name in peers if name.startswith("llama-mmap")]
     made: Plan = [
         ("machine", "facts", {"seconds": 0.2 if o.quick else 0.4}),
         ("kernels", "kernels", {}),
         ("start", "start", {"rounds": 5}),
-        ("layers", "layers", {"counts": sorted({n for n in (4, 8, 16, depth) if n <= depth})}),
+        ("layers", "layers", {"counts": sorted({n for n in steps if n <= depth})}),
         ("growth", "growth", {"prompts": [512, 2048] if o.quick else [512, 2048, 8192, 16384],
                               "contexts": [512, 2048] if o.quick else [512, 8192, 32768], "layers": part}),
     ]  # fmt: skip
