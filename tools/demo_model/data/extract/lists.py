@@ -11,6 +11,7 @@ from ..schemas import words_of
 from .domains import BY_SPLIT, sample, usable
 from .instructions import compose, list_of_keys
 from .records import check, dumps, named
+from .wording import PHRASES
 
 
 def table(rng: random.Random, split: str) -> Conversation:
@@ -42,12 +43,7 @@ def table(rng: random.Random, split: str) -> Conversation:
     return Conversation("extract", [user(compose(task, text, rng)), assistant(dumps(value))], [], [check(1, value)])
 
 
-LISTS = [("city", "cities", ["I was in {x} last year.", "We fly to {x}.", "The tour goes through {x}.", "Offices in {x} are closed.", "From {x} came good news."]),
-         ("name", "names", ["{x} came to the party.", "I had lunch with {x}.", "The team is {x}.", "Please invite {x}.", "{x} did not answer."]), ("ingredient", "ingredients", ["We need {x}.", "Buy {x}, please.", "The soup has {x} in it.", "Mix {x}."]),
-         ("file", "files", ["I changed {x}.", "Please delete {x}.", "The tests touch {x}.", "Look at {x}."]), ("color", "colors", ["The flag is {x}.", "We have it in {x}.", "Paint it {x}."]), ("int:1-9999", "numbers", ["The numbers are {x}.", "I drew {x}.", "Results: {x}", "We measured {x}."]),
-         ("num:0-90", "values", ["The values were {x}.", "Measured: {x}", "Prices of {x} were seen."]), ("email", "emails", ["Write to {x}.", "CC: {x}", "Reach us at {x}."]), ("product", "products", ["I ordered {x}.", "In the box: {x}.", "We sell {x}."]),
-         ("language", "languages", ["She speaks {x}.", "The guide is available in {x}."]), ("animal", "animals", ["On the farm I saw a {x}.", "The zoo has a {x}."]), ("id", "ids", ["Close the tickets {x}.", "The parcels {x} are late.", "See {x}."]), ("word", "words", ["The words are {x}.", "Remember {x}."]),
-         ("money", "amounts", ["I paid {x}.", "The bills were {x}."]), ("isodate", "dates", ["We meet on {x}.", "Free days: {x}"]), ("url", "urls", ["See {x}.", "The links: {x}"]), ("country", "countries", ["Players from {x} took part.", "It is sold in {x}."]), ("company", "companies", ["Shares of {x} rose.", "{x} sent offers."])]
+LISTS = [(*name.split()[1:], lines) for name, lines in PHRASES.items() if name.startswith("list ")]
 
 
 def plain_list(rng: random.Random, split: str) -> Conversation:

@@ -36,12 +36,7 @@ LIST_PARAMS = [("tags", "tag"), ("names", "name"), ("ids", "id"), ("items", "nou
                ("colors", "color"), ("emails", "email"), ("words", "word"), ("codes", "code"), ("topics", "word"), ("sizes", "num:1-40")]
 ID_LIKE = ["id", "id", "id", "hex", "code", "int:1-99999", "word", "identifier"]
 
-SYNONYMS = {"get": ["show me", "give me", "look up"], "fetch": ["get", "bring me"], "find": ["look for", "search for"], "lookup": ["look up", "check"], "check": ["have a look at", "inspect"], "list": ["show"], "count": ["tell me how many there are of"],
-            "show": ["display", "let me see"], "create": ["make", "set up"], "add": ["put in", "enter"], "start": ["kick off", "begin"], "launch": ["start", "fire up"], "run": ["execute", "start"], "stop": ["halt", "end"], "close": ["shut"],
-            "delete": ["get rid of", "erase", "throw away"], "remove": ["take out", "get rid of"], "update": ["change", "bring up to date"], "rename": ["give a new name to"], "approve": ["say yes to", "sign off"], "reject": ["turn down", "say no to"],
-            "send": ["mail out", "ship"], "notify": ["tell", "inform"], "measure": ["take the measure of"], "verify": ["double-check"], "refresh": ["bring up to date"], "cancel": ["call off"], "extend": ["prolong"], "reserve": ["book", "set aside"],
-            "refund": ["pay back"], "swap": ["exchange"], "print": ["put on paper"], "heat": ["warm up"], "cool": ["cool down"], "fill": ["top up"], "hide": ["make invisible"], "lock": ["lock up"], "review": ["look over"], "pause": ["put on hold"],
-            "resume": ["carry on with", "continue"], "archive": ["put away in the archive"], "open": ["open up"], "register": ["sign up"], "move": ["relocate"], "copy": ["duplicate"], "merge": ["combine"], "split": ["divide"], "reset": ["set back"]}
+SYNONYMS = {name.removeprefix("synonyms "): lines for name, lines in PHRASES.items() if name.startswith("synonyms ")}
 
 
 def third_person(verb: str) -> str:

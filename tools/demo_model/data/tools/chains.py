@@ -11,26 +11,10 @@ from .offering import offer_all
 from .results import report, result_text
 from .single import single
 from .talk import JSONish, Talk
+from .wording import PHRASES
 
-# A call whose argument comes from the result of another: tool, field of its result, tool, parameter, request.
-CHAINS = [
-    ("find_contact", "phone=phone", "send_sms", "phone", ["look up {name} and text them \"{text}\"", "find the number of {name} and send an SMS: {text}", "send {name} an SMS saying \"{text}\", the number is in my contacts", "text {name} \"{text}\" (look up the number first)"]),
-    ("find_contact", "email=email", "send_email", "to", ["find the address of {name} and e-mail them about {subject}", "look up {name} and send an e-mail with the subject \"{subject}\"", "e-mail {name} about {subject}; the address is in the contacts"]),
-    ("find_contact", "phone=phone", "call_phone", "number", ["look up {name} and call", "find {name} in my contacts and ring them", "call {name}, the number is in my contacts", "get the number of {name}, then call it"]),
-    ("list_files", "file=path", "read_file", "path", ["list {path} and read the file in there", "see what is in {path} and open it", "find the file in {path} and show me its content", "look into {path} and read whatever file is there"]),
-    ("search_flights", "flight=flight", "get_flight_status", "flight_number", ["find the flight from {origin} to {destination} on {date} and check if it is on time", "look up the flight {origin} to {destination}, {date}, and tell me its status"]),
-    ("find_user", "user_id=id:U", "delete_user", "user_id", ["find the user {query} and delete the account", "look up {query} and remove that user", "delete the user called {query}"]),
-    ("find_user", "user_id=id:U", "reset_password", "user_id", ["find the user {query} and reset the password", "look up {query}, then reset the password", "{query} forgot the password: find the user and reset it"]),
-    ("search_products", "sku=id:SKU", "check_stock", "sku", ["find a {query} and check the stock", "search for {query} and see how many are left", "look up {query} in the shop and check if it is in stock"]),
-    ("find_free_slot", "start=time", "create_event", "time", ["find a free {duration_minutes} minute slot on {date} and put {title} there", "when am I free for {duration_minutes} minutes on {date}? Add {title} at that time"]),
-    ("search_notes", "note_id=id:N", "delete_note", "note_id", ["find my note about {query} and delete it", "look for the note on {query}, then remove it"]),
-    ("search_emails", "message_id=id:MSG", "forward_email", "message_id", ["find the mail about {query} and forward it to {to}", "search my mail for {query} and pass it on to {to}"]),
-    ("search_emails", "message_id=id:MSG", "delete_email", "message_id", ["find the e-mail about {query} and delete it", "search for {query} in my mail and trash it"]),
-    ("search_tickets", "ticket_id=id:TCK", "close_ticket", "ticket_id", ["find the ticket about {query} and close it", "search the tickets for {query}, then close it"]),
-    ("search_recipes", "recipe_id=id:RC", "get_recipe", "recipe_id", ["find a recipe for {dish} and show it", "search for {dish} recipes and open the first one"]),
-    ("create_ticket", "ticket_id=id:TCK", "assign_ticket", "ticket_id", ["open a ticket \"{title}\" and assign it to {assignee}", "create a ticket called \"{title}\", then give it to {assignee}"]),
-    ("run_sql", "user_id=id:U", "delete_user", "user_id", ["run \"{query}\" and delete the user it returns", "execute the query \"{query}\", then delete that user"]),
-]
+# A call whose argument comes from the result of another: tool, field of its result, tool, parameter, requests.
+CHAINS = [(*name.split()[1:], lines) for name, lines in PHRASES.items() if name.startswith("chain ")]
 
 
 def chain(rng: random.Random, split: str) -> Conversation:

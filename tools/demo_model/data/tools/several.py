@@ -12,18 +12,10 @@ from .offering import conflicting, offer_all
 from .results import result_text
 from .single import FILE_TOOLS, plain_request, single, wanted_tool
 from .talk import Talk
+from .wording import PHRASES
 
 # Two values of one parameter, both said in one request: {x} and {y}.
-PAIRS: dict[str, list[str]] = {
-    "get_weather": ["what's the weather in {x} and {y}?", "weather in {x} and in {y}", "compare the weather in {x} and {y}", "is it warmer in {x} or in {y}?", "check the weather for {x} and also for {y}", "how is the weather in {x}, and in {y}?",
-                    "{x} and {y}: weather please", "I need the forecast for both {x} and {y}", "is it raining in {x}? And in {y}?", "get me the weather of {x} and {y}", "which is colder, {x} or {y}?", "I travel from {x} to {y}. What's the weather in both?",
-                    "temperature in {x} and {y}, please"],
-    "read_file": ["read {x} and {y}", "show me {x} and {y}", "open {x} and then {y}", "what's in {x} and in {y}?", "compare {x} with {y}", "I need the contents of both {x} and {y}", "cat {x} and {y}", "what do {x} and {y} say?", "print {x}, then {y}",
-                  "look into {x} and {y}", "{x} and {y}: show me both", "open both files, {x} and {y}"],
-    "list_files": ["list {x} and {y}", "what's in {x} and {y}?", "show the files in {x} and in {y}", "which files are in {x}, and which in {y}?", "list the folders {x} and {y}", "look into {x} and {y}"],
-    "calculator": ["what is {x} and what is {y}?", "calculate {x} and {y}", "compute {x}, then {y}", "{x} and {y}, please", "work out both {x} and {y}", "I need {x} and also {y}"],
-    "run_shell": ["run `{x}` and `{y}`", "first run {x}, then {y}", "execute {x} and after that {y}", "run `{x}`, then `{y}`", "please run both: {x} and {y}"],
-}
+PAIRS = {name.removeprefix("pair "): lines for name, lines in PHRASES.items() if name.startswith("pair ")}
 
 
 def pair(rng: random.Random, split: str) -> Conversation:
@@ -92,8 +84,7 @@ def pair(rng: random.Random, split: str) -> Conversation:
     return talk.done()
 
 
-TRIPLES = {"get_weather": ["what's the weather in {x}, {y} and {z}?", "weather for {x}, {y}, {z}", "compare {x}, {y} and {z}: which is warmest?", "check {x}, {y} and also {z}, weather please", "is it raining in {x}, {y} or {z}?", "how is the weather in {x}, in {y} and in {z}?"],
-           "read_file": ["read {x}, {y} and {z}", "show me {x}, {y} and {z}", "what's in {x}, {y} and {z}?", "open these files: {x}, {y}, {z}", "I need {x}, {y} and {z}, print all three"]}
+TRIPLES = {name.removeprefix("triple "): lines for name, lines in PHRASES.items() if name.startswith("triple ")}
 
 
 def triple(rng: random.Random, split: str) -> Conversation:

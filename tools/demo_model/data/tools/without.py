@@ -46,23 +46,8 @@ def missing(rng: random.Random, split: str) -> Conversation:
     return talk.done()
 
 
-SMALL_TALK = [("Hi!", "Hello! How can I help you?"), ("hello", "Hello! What can I do for you?"), ("Hey there", "Hi! What can I do for you?"), ("Good morning", "Good morning! How can I help?"), ("How are you?", "I'm fine, thanks. How can I help?"),
-              ("Thanks for your help", "You're welcome!"), ("Thank you so much!", "You're welcome!"), ("bye", "Goodbye!"), ("See you tomorrow!", "See you!"), ("What's your name?", "I am flashmoe's small demonstration model."),
-              ("Who are you?", "I am flashmoe's small demonstration model."), ("You are great", "Thank you, that is kind of you."), ("Are you a robot?", "I am a small language model, the demonstration model of flashmoe."),
-              ("I'm tired today", "I'm sorry to hear that. I hope you can rest soon."), ("I had a great day", "That is lovely to hear!"), ("lol", "Glad you are having fun!"), ("Never mind", "No problem."), ("ok", "Okay. Let me know if you need anything."),
-              ("Nothing, just testing", "All right, everything works."), ("Good night", "Good night, sleep well!"), ("Sorry", "No problem at all."), ("I'm bored", "Maybe a walk or a good book would help."), ("Tell me a joke", "Why did the bicycle fall over? It was two-tired."),
-              ("That was wrong", "I'm sorry about that. Tell me how it should be."), ("Yes", "Okay."), ("What do you think of cats?", "Cats are lovely, quiet animals."), ("I feel sad", "I'm sorry that you feel sad. I hope it gets better soon."),
-              ("Wish me luck!", "Good luck!"), ("It's my birthday", "Happy birthday!"), ("Merry Christmas!", "Merry Christmas to you too!"), ("You're funny", "Thank you!"), ("Do you like music?", "I cannot hear it, but I like to talk about it."),
-              ("I don't understand", "Sorry, tell me what is unclear and I will try again."), ("What's up?", "Not much, I'm ready to help."), ("Please wait a moment", "Of course, take your time.")]
-FACTS = [("What is the capital of France?", "The capital of France is Paris.", "Paris"), ("What is the capital of Japan?", "The capital of Japan is Tokyo.", "Tokyo"), ("capital of Italy?", "The capital of Italy is Rome.", "Rome"),
-         ("What is the capital of Spain?", "The capital of Spain is Madrid.", "Madrid"), ("Which city is the capital of Germany?", "Berlin is the capital of Germany.", "Berlin"), ("What's the capital of Norway?", "The capital of Norway is Oslo.", "Oslo"),
-         ("Tell me the capital of Egypt.", "The capital of Egypt is Cairo.", "Cairo"), ("What is the capital of Canada?", "The capital of Canada is Ottawa.", "Ottawa"), ("What is the opposite of hot?", "The opposite of hot is cold.", "cold"),
-         ("What is the opposite of big?", "The opposite of big is small.", "small"), ("How many days are in a week?", "A week has seven days.", "seven"), ("How many months does a year have?", "A year has twelve months.", "twelve"),
-         ("How many hours are in a day?", "A day has 24 hours.", "24"), ("How many legs does a spider have?", "A spider has eight legs.", "eight"), ("What color is the sky on a clear day?", "On a clear day the sky is blue.", "blue"),
-         ("What is H2O?", "H2O is water.", "water"), ("Which planet do we live on?", "We live on Earth.", "Earth"), ("What is the largest planet?", "Jupiter is the largest planet in our solar system.", "Jupiter"), ("Which animal barks?", "A dog barks.", "dog"),
-         ("What language do people speak in Brazil?", "People in Brazil speak Portuguese.", "Portuguese"), ("What do bees make?", "Bees make honey.", "honey"), ("What comes after Monday?", "Tuesday comes after Monday.", "Tuesday"),
-         ("How do you spell necessary?", "It is spelled n-e-c-e-s-s-a-r-y.", "n-e-c-e-s-s-a-r-y"), ("What is the currency of Japan?", "The currency of Japan is the yen.", "yen"), ("Who wrote Hamlet?", "William Shakespeare wrote Hamlet.", "Shakespeare"),
-         ("Where is the Eiffel Tower?", "The Eiffel Tower is in Paris.", "Paris"), ("What is the chemical symbol of gold?", "The symbol of gold is Au.", "Au"), ("On which continent is Kenya?", "Kenya is in Africa.", "Africa"), ("Is water wet?", "Yes, water is wet.", "yes")]
+SMALL_TALK = [line.split(" => ") for line in PHRASES["small_talk"]]  # what is said, and the answer
+FACTS = [line.split(" => ") for line in PHRASES["facts"]]  # a question, the answer, and what it must hold
 CANNOT = ["I don't have a tool for that.", "Sorry, none of my tools can do that.", "I can't do that with the tools I have.", "That is not possible with my tools.", "Sorry, I have no tool for that.", "I have no tool that can do this.", "None of my tools fits that, sorry."]
 CANNOT_ALT = ["no tool", "don't have a tool", "none of my tools", "can't do that", "cannot do that", "not possible", "have no tool", "can't", "cannot", "unable"]
 
