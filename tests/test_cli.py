@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import time
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 
 import flashmoe
+from flashmoe import doctor
 from flashmoe.cli import main
 from flashmoe.cli import options as opt
 from flashmoe.cli.output import Progress, duration, say, table
@@ -83,6 +85,22 @@ def test_errors_are_one_sentence_and_a_status(
     monkeypatch.setattr(opt, "open_model", fail)
     assert main(["run", "x"]) == status
     assert capsys.readouterr().err == "flashmoe: it broke\n"
+
+
+def test_doctor(
+    checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(doctor, "memory_available", lambda: 256 << 20)  # less to measure
+    monkeypatch.setenv("HF_HOME", str(tmp_path))
+    assert main(["doctor", "--quick", "--model", str(checkpoint), "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report["kernels"][-1] == "c"
+    assert all(rate > 0 for rate in report["memory_rates"].values())
+    assert report["reader"] in ("direct", "buffered")
+    assert report["outlook"]["all_in_memory"] > 0
+    assert main(["doctor", "--quick", "--size", "4MiB"]) == 0
+    assert "memory reads" in capsys.readouterr().out
+    assert list(tmp_path.iterdir()) == [], "the file that was measured is gone"
 
 
 def test_progress_waits_and_then_writes(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

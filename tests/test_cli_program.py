@@ -134,26 +134,6 @@ def test_convert(checkpoint: Path, tmp_path: Path) -> None:
     assert again.stderr.startswith("flashmoe: ")
 
 
-def test_doctor(checkpoint: Path, tmp_path: Path) -> None:
-    done = program("doctor", "--quick", "--model", str(checkpoint), "--json")
-    assert done.returncode == 0, done.stderr
-    report = json.loads(done.stdout)
-    assert report["kernels"][-1] == "c"
-    assert all(rate > 0 for rate in report["memory_rates"].values())
-    assert report["reader"] in ("direct", "buffered")
-    assert report["outlook"]["all_in_memory"] > 0
-    home = {**ENVIRONMENT, "HF_HOME": str(tmp_path)}
-    done = subprocess.run(
-        [sys.executable, "-m", "flashmoe", "doctor", "--quick", "--size", "4MiB"],
-        capture_output=True,
-        text=True,
-        env=home,
-    )
-    assert done.returncode == 0, done.stderr
-    assert "memory reads" in done.stdout
-    assert list(tmp_path.iterdir()) == [], "the file that was measured is gone"
-
-
 def test_the_examples_of_the_documentation_run(checkpoint: Path, tmp_path: Path) -> None:
     blocks = re.findall(r"^```python\n(.*?)^```", (ROOT / "docs" / "python.md").read_text(), re.S | re.M)
     assert len(blocks) > 8
