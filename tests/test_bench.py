@@ -10,6 +10,7 @@ import pytest
 from bench import models, replay, report, shapes, streams
 
 import flashmoe
+import flashmoe.doctor
 from flashmoe.bench import Bound, Phase, measure
 from flashmoe.cli import main
 from flashmoe.errors import UsageError
@@ -37,6 +38,13 @@ def routing(model: Path, ids: np.ndarray) -> np.ndarray:
 # ---- flashmoe bench
 
 
+@pytest.fixture
+def little_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leaves less memory to measure: a gigabyte takes seconds."""
+    monkeypatch.setattr(flashmoe.doctor, "memory_available", lambda: 256 << 20)
+
+
+@pytest.mark.usefixtures("little_memory")
 def test_bench_prints_figures_and_the_share_of_the_bound(capsys: pytest.CaptureFixture[str]) -> None:
     arguments = ["bench", "--model", str(fixture("mlx-4bit-g64").folder), "--prompt-tokens", "20", "--tokens", "8"]
     assert main([*arguments, "--memory", "64MiB", "--json"]) == 0
@@ -52,6 +60,7 @@ def test_bench_prints_figures_and_the_share_of_the_bound(capsys: pytest.CaptureF
     assert "tokens/s that" in out
 
 
+@pytest.mark.usefixtures("little_memory")
 def test_bench_that_does_not_fit_says_what_would() -> None:
     def small() -> flashmoe.Model:
         return flashmoe.Model(fixture("mlx-4bit-g64").folder, memory="64MiB", context=32)
