@@ -44,7 +44,3 @@ __all__ = [
     "upper_first",
     "words_of",
 ]  # fmt: skip
-
-
-
-
