@@ -40,6 +40,12 @@ static inline V v_loadu(const float *p) {
 static inline void v_store(float *p, V x) {
     _mm512_store_ps(p, x);
 }
+static inline void v_stream(float *p, V x) {
+    _mm512_stream_ps(p, x);
+}
+static inline void v_stream_end(void) {
+    _mm_sfence();
+}
 static inline void v_storeu(float *p, V x) {
     _mm512_storeu_ps(p, x);
 }

@@ -34,6 +34,11 @@ static inline void v_store(float *p, V x) {
 static inline void v_storeu(float *p, V x) {
     vst1q_f32(p, x);
 }
+/* As any store: these processors find out by themselves that whole lines are overwritten. */
+static inline void v_stream(float *p, V x) {
+    v_storeu(p, x);
+}
+static inline void v_stream_end(void) {}
 static inline V v_add(V a, V b) {
     return vaddq_f32(a, b);
 }

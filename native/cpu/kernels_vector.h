@@ -5,7 +5,8 @@
  * v_round (to even), v_pow2 (of a whole number in [-126, 127]), v_clear_less(x, limit, y) = x < limit ? 0 : y,
  * v_load_part(p, count) and v_store_part(p, x, count) for the first count lanes (the others are zero and not touched),
  * ATTEND_HEADS (queries whose 4 vectors of sums each fit in registers), v_sum, v_most (over the lanes), reduce4 (four
- * sums, in an order of additions that is the same for each).
+ * sums, in an order of additions that is the same for each), v_stream (a store past the caches, to an address that is a
+ * multiple of its size) and v_stream_end (after which other threads see what was streamed).
  *
  * The last lanes of a run go through the same operations as full vectors, so that a value does not depend on where in
  * the run it stands. */
@@ -251,8 +252,9 @@ static void attend_span(const float *q, size_t ldq, uint32_t tokens, uint32_t he
  * ---------------------------------------------------------------------------------------------------- */
 
 enum {
-    DELTA_VECTORS = 4, /* of columns at a time */
-    DELTA_ROWS = 128,  /* of the state at most, whose columns are copied together to stay in the nearest cache */
+    DELTA_VECTORS = 4,      /* of columns at a time */
+    DELTA_ROWS = 128,       /* of the state at most, whose columns are copied together to stay in the nearest cache */
+    DELTA_LARGE = 128 * 64, /* numbers of a head's state, from which on all heads leave no cache as it was */
 };
 
 /* Columns of the state: vectors in a row, and the distance of rows. */
@@ -263,10 +265,10 @@ typedef struct {
 
 /* Passes through some columns of the state once: the update by one token's k and d, unless there is none, into `to`,
  * and the products of the result with the next token's k and q, unless there is none. count: columns that are there,
- * when vectors is 1. */
-INLINE void delta_pass(int vectors, bool update, bool read, const float *from, size_t ld_from, delta_block to,
-                       uint32_t dk, uint32_t count, const float *k, float decay, const V *d, const float *next_k,
-                       const float *next_q, V *by_k, V *by_q) {
+ * when vectors is 1. stream: what is stored will not be read soon. */
+INLINE void delta_pass(int vectors, bool update, bool read, bool stream, const float *from, size_t ld_from,
+                       delta_block to, uint32_t dk, uint32_t count, const float *k, float decay, const V *d,
+                       const float *next_k, const float *next_q, V *by_k, V *by_q) {
     const V fade = v_set1(decay);
     UNROLL
     for (int c = 0; c < vectors; c++)
@@ -281,7 +283,9 @@ INLINE void delta_pass(int vectors, bool update, bool read, const float *from, s
             if (update) {
                 state = v_fma(key, d[c], v_mul(fade, state));
                 float *out = to.s + i * to.ld + c * LANES;
-                if (vectors > 1)
+                if (stream && vectors > 1)
+                    v_stream(out, state);
+                else if (vectors > 1)
                     v_storeu(out, state);
                 else
                     v_store_some(out, state, count);
@@ -304,13 +308,14 @@ static float delta_dot(const float *a, const float *b, uint32_t n) {
 /* Columns [j, j + vectors * LANES) through all tokens, while they are in the nearest cache. Several tokens are given
  * `room` where the columns lie together, since those of the state itself fall on few of the cache's sets. */
 INLINE void delta_columns(int vectors, const float *s_in, float *s_out, uint32_t dk, uint32_t dv, uint32_t j,
-                          const fm_delta_tokens *tokens, float *room) {
+                          const fm_delta_tokens *tokens, float *room, bool stream) {
     const uint32_t count = dv - j;
     delta_block out = {s_out + j, dv}, block = room ? (delta_block){room, DELTA_VECTORS * LANES} : out;
     const float *from = s_in + j;
     size_t ld = dv;
     V by_k[DELTA_VECTORS], by_q[DELTA_VECTORS], d[DELTA_VECTORS];
-    delta_pass(vectors, false, true, from, ld, block, dk, count, NULL, 0, NULL, tokens->k, tokens->q, by_k, by_q);
+    delta_pass(vectors, false, true, false, from, ld, block, dk, count, NULL, 0, NULL, tokens->k, tokens->q, by_k,
+               by_q);
     for (uint32_t t = 0; t < tokens->n; t++) {
         const float *q = tokens->q + t * tokens->ld, *k = tokens->k + t * tokens->ld, *v = tokens->v + t * tokens->ld;
         const float decay = tokens->decay[t * tokens->ld_gates], beta = tokens->beta[t * tokens->ld_gates];
@@ -323,10 +328,12 @@ INLINE void delta_columns(int vectors, const float *s_in, float *s_out, uint32_t
             v_store_some(o + at, v_fma(kq, d[c], v_mul(fade, by_q[c])), dv - at);
         }
         if (t + 1 < tokens->n)
-            delta_pass(vectors, true, true, from, ld, block, dk, count, k, decay, d, k + tokens->ld, q + tokens->ld,
-                       by_k, by_q);
+            delta_pass(vectors, true, true, false, from, ld, block, dk, count, k, decay, d, k + tokens->ld,
+                       q + tokens->ld, by_k, by_q);
+        else if (stream)
+            delta_pass(vectors, true, false, true, from, ld, out, dk, count, k, decay, d, NULL, NULL, by_k, by_q);
         else
-            delta_pass(vectors, true, false, from, ld, out, dk, count, k, decay, d, NULL, NULL, by_k, by_q);
+            delta_pass(vectors, true, false, false, from, ld, out, dk, count, k, decay, d, NULL, NULL, by_k, by_q);
         from = block.s;
         ld = block.ld;
     }
@@ -335,11 +342,15 @@ INLINE void delta_columns(int vectors, const float *s_in, float *s_out, uint32_t
 static void delta_rule(const float *s_in, float *s_out, uint32_t dk, uint32_t dv, const fm_delta_tokens *tokens) {
     float room[DELTA_ROWS * DELTA_VECTORS * LANES] __attribute__((aligned(64)));
     float *used = tokens->n > 1 && dk <= DELTA_ROWS ? room : NULL;
+    /* The next token's step is a whole pass through the weights away. A plain store would read what it overwrites. */
+    const bool stream = dk * dv >= DELTA_LARGE && dv % LANES == 0 && (uintptr_t)s_out % sizeof(V) == 0;
     uint32_t j = 0;
     for (; j + DELTA_VECTORS * LANES <= dv; j += DELTA_VECTORS * LANES)
-        delta_columns(DELTA_VECTORS, s_in, s_out, dk, dv, j, tokens, used);
+        delta_columns(DELTA_VECTORS, s_in, s_out, dk, dv, j, tokens, used, stream);
     for (; j < dv; j += LANES)
-        delta_columns(1, s_in, s_out, dk, dv, j, tokens, used);
+        delta_columns(1, s_in, s_out, dk, dv, j, tokens, used, false);
+    if (stream)
+        v_stream_end();
 }
 
 /* ---- convolution
