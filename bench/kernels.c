@@ -9,7 +9,7 @@
  * --json prints an array of objects with kernel, bits, rows, cols, tokens, threads, gbps (of weight bytes, the median
  * of the rounds), share (of the plain reading of the same round, the median; null but for one token), best_gbps,
  * best_share (the best rates of either) and gmacs (billions of weights times tokens in a second, the median); 0 tokens
- * are the plain reading. --tokens and --bits leave the others out. */
+ * are the plain reading. --bits leaves the others out; --tokens takes one number of tokens, 512 at most. */
 #define _GNU_SOURCE
 #include "../native/cpu/kernels.h"
 
@@ -272,9 +272,12 @@ int main(int argc, char **argv) {
         {FM_AFFINE, 0, 0, 2, 64, FM_BF16}, {FM_AFFINE, 0, 0, 3, 64, FM_BF16}, {FM_AFFINE, 0, 0, 5, 64, FM_BF16},
         {FM_AFFINE, 0, 0, 6, 64, FM_BF16}, {FM_AFFINE, 0, 0, 8, 64, FM_BF16}, {FM_BF16, 0, 0, 0, 0, FM_F32},
         {FM_F16, 0, 0, 0, 0, FM_F32},      {FM_F32, 0, 0, 0, 0, FM_F32}};
-    static const uint32_t tokens[] = {1, 4, 16, 64, MOST_TOKENS};
+    uint32_t tokens[] = {1, 4, 16, 64, MOST_TOKENS};
+    size_t counts = sizeof tokens / sizeof *tokens;
+    if (only_tokens)
+        tokens[0] = only_tokens < MOST_TOKENS ? only_tokens : MOST_TOKENS, counts = 1;
     for (size_t i = 0; i < sizeof formats / sizeof *formats; i++)
-        for (size_t k = 0; k < sizeof tokens / sizeof *tokens; k++)
+        for (size_t k = 0; k < counts; k++)
             for (size_t j = 0; j < sizeof shapes / sizeof *shapes; j++) {
                 fm_format f = formats[i];
                 f.rows = shapes[j].rows;
@@ -282,7 +285,7 @@ int main(int argc, char **argv) {
                 bool widest = f.rows == HEAD_ROWS, common = f.bits == 4 && f.group == 64;
                 if ((widest && tokens[k] > 1) || (!common && (tokens[k] > 1 ? j > 0 : widest)))
                     continue;
-                if ((only_tokens && tokens[k] != only_tokens) || (only_bits && f.bits != only_bits))
+                if (only_bits && f.bits != only_bits)
                     continue;
                 measure(&b, f, tokens[k]);
             }
