@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from functools import partial
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from .matrices import FORMATS, Address, Array
 LOGITS = Path(__file__).with_name("demo_logits.npz")  # made by tools/demo_logits.py
 TOLERANCE = 1e-3  # of the standard deviation of the logits: the backends sum in different orders
 BY_FORMAT = ("matvec", "experts_matvec", "matmul", "experts_matmul", "embed")
+GROUPS = 256  # of kernels whose groups share out the rows: enough to fill a GPU
 Say = Callable[[str], None]
 
 # What is timed: a case at sizes that come from memory, not from a cache; the part of what it is given that it reads.
@@ -84,6 +86,9 @@ class Kernels:
         from .. import _core
 
         self.device = _core.Device(device, kernels)
+        self.options: dict[str, Any] = {"runner": self.run}
+        if device == "cuda":
+            self.options["sanitizer"] = "cuda"
 
     def run(
         self,
@@ -96,6 +101,7 @@ class Kernels:
         constants: dict[str, int] | None = None,
         memories: Sequence[Array] = (),
         addresses: Sequence[Address] = (),
+        sanitizer: str = "",  # of the tests' runner; here it only tells cases that the device is CUDA
         repeat: int = 1,
     ) -> list[Array]:
         # As the backend asks for kernels that read no weights.
@@ -121,8 +127,11 @@ class Kernels:
                     best = min(best, self.seconds / repeat)
             raise _Timed
 
+        given = {**self.options, "runner": runner, **options}
+        if "groups" in signature(cases.CASES[case]).parameters:
+            given["groups"] = GROUPS
         with suppress(_Timed):
-            cases.CASES[case](runner=runner, **options)
+            cases.CASES[case](**given)
         return size, best
 
 
@@ -140,11 +149,11 @@ def check_kernels(kernels: Kernels) -> Iterator[Check]:
     """Every case, and every format of weights."""
     for name, case in cases.CASES.items():
         if name not in BY_FORMAT:
-            yield _checked(name, partial(case, runner=kernels.run))
+            yield _checked(name, partial(case, **kernels.options))
             continue
         for form in FORMATS:
             label = f"{name}, {f'{form} bits' if isinstance(form, int) else form}"
-            yield _checked(label, partial(case, form=form, runner=kernels.run))
+            yield _checked(label, partial(case, form=form, **kernels.options))
 
 
 def check_logits(backend: str, kernels: str | None = None) -> None:
