@@ -71,7 +71,9 @@ def test_a_wrong_kernel_is_named(fault: tuple[str, str], names: set[str]) -> Non
         translate.to_soft(source.replace(*fault)), ["-O2", "-shared", "-fPIC"], ".so"
     )
     result = selftest.examine_backend("soft", lambda text: None, kernels=str(library))
-    assert {check.name.split(",")[0] for check in result.failures} == names
+    failed = {check.name.split(",")[0] for check in result.failures}
+    assert failed >= names
+    assert all(name.startswith(tuple(names)) for name in failed)
 
 
 def test_wrong_logits_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
