@@ -15,7 +15,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -123,6 +123,11 @@ def kernels(setting: Setting) -> Result:
     return {"kernels": json.loads(found.stdout)}
 
 
+def fill(engine: Engine, setting: Setting) -> None:
+    """Reads the experts into the cache: with uniform routing 512 tokens choose each of 256 some 16 times."""
+    engine("prefill", ids=replace(setting, stream="uniform").ids(512, seed=9))
+
+
 def resident(setting: Setting, engines: Sequence[str], prompts: Sequence[int]) -> Result:
     """All of the model in memory: prompts, then decode. Engines one after the other, each loads anew."""
     found: Result = {}
@@ -132,9 +137,8 @@ def resident(setting: Setting, engines: Sequence[str], prompts: Sequence[int]) -
             with Engine(name, setting.models, **options) as engine:
                 opened = engine.open()
                 first = rates(setting, opened) if name == "flashmoe" else None
-                if name == "flashmoe":
-                    # A peer reads all of its weights while it opens; this does the same.
-                    engine("prefill", ids=setting.ids(512, seed=9))
+                if name == "flashmoe":  # a peer reads all of its weights while it opens
+                    fill(engine, setting)
                 prefill = {}
                 for n in prompts:
                     engine("new")
@@ -266,7 +270,7 @@ def growth(setting: Setting, prompts: Sequence[int], contexts: Sequence[int], la
     prefill, decode = {}, {}
     with Engine("flashmoe", small.models, memory=whole(small, longest), context=longest) as engine:
         opened = engine.open()
-        engine("prefill", ids=small.ids(1024, seed=9))
+        fill(engine, small)
         for n in prompts:
             engine("new")
             prefill[str(n)] = engine("prefill", ids=small.ids(n))["seconds"] / n
@@ -295,7 +299,7 @@ def layers(setting: Setting, counts: Sequence[int]) -> Result:
         small = Setting(str(part), "", setting.work, setting.stream, setting.tokens)
         with Engine("flashmoe", small.models, memory=whole(small)) as engine:
             opened = engine.open()
-            engine("prefill", ids=small.ids(512, seed=9))
+            fill(engine, small)
             engine("new")
             prefill = engine("prefill", ids=small.ids(512))["seconds"]
             engine("decode", ids=small.ids(8, seed=2))
