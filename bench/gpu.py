@@ -91,6 +91,20 @@ def stream() -> ctypes.c_void_p:
     return made
 
 
+class LaunchAttribute(ctypes.Structure):
+    _fields_ = (("id", ctypes.c_int), ("pad", ctypes.c_int), ("value", ctypes.c_int * 16))
+
+
+class LaunchConfig(ctypes.Structure):
+    _fields_ = (
+        ("sizes", ctypes.c_uint * 6),
+        ("shared", ctypes.c_uint),
+        ("stream", ctypes.c_void_p),
+        ("attributes", ctypes.POINTER(LaunchAttribute)),
+        ("count", ctypes.c_uint),
+    )
+
+
 class Launch:
     """A launch with its arguments prepared, so that Python is not what is measured."""
 
@@ -100,10 +114,14 @@ class Launch:
         self.kernel, self.groups, self.threads = kernel, groups, threads
         self.values = [ctypes.create_string_buffer(a, len(a)) if isinstance(a, bytes) else a.address for a in args]
         self.pointers = (ctypes.c_void_p * len(self.values))(*(ctypes.addressof(v) for v in self.values))
-        self.call = cuda._driver().cuLaunchKernel
+        self.call = cuda._driver().cuLaunchKernelEx
+        self.attribute = LaunchAttribute(id=6, value=(ctypes.c_int * 16)(1))  # programmatic stream serialization
+        self.config = LaunchConfig(
+            (ctypes.c_uint * 6)(*groups, threads, 1, 1), 0, stream(), ctypes.pointer(self.attribute), 1
+        )
 
     def __call__(self) -> None:
-        assert self.call(self.kernel, *self.groups, self.threads, 1, 1, 0, stream(), self.pointers, None) == 0
+        assert self.call(ctypes.byref(self.config), self.kernel, self.pointers, None) == 0
 
 
 def read_rate() -> float:
@@ -122,20 +140,32 @@ def read_rate() -> float:
 
 
 def lanes(cols: int) -> int:
-    return min(32, 1 << max(0, (cols // 32 - 1).bit_length()))
+    return min(32, 4 << max(0, (cols // 64 - 1).bit_length() - 2))
 
 
-def share_of(rows: int, cols: int) -> tuple[int, int, int]:
-    """Threads, rows at a time, rows of a group: fm_gpu_share_of of native/gpu/products.c."""
-    threads, many = 256, 4
-    while True:
-        group = threads // lanes(cols) * many
-        if rows // group >= 512 or (threads, many) == (128, 1):
-            return threads, many, group
-        if threads > 128:
-            threads //= 2
-        else:
-            many //= 2
+def sets_of(rows: int, cols: int) -> int:
+    of_set = 32 // lanes(cols) * 4
+    return -(-rows // of_set)
+
+
+@cache
+def groups_at_once() -> int:
+    cores = ctypes.c_int()
+    cuda.check(cuda._driver().cuDeviceGetAttribute(ctypes.byref(cores), 16, 0), "attribute")
+    return cores.value
+
+
+def share_of(cols: int, sets: int, times: int) -> tuple[int, int, int]:
+    """Threads, groups, split: fm_gpu_share_of of native/gpu/products.c."""
+    groups, simds, split = max(1, groups_at_once() // times), 16, 1
+    staged = min(cols, 4096) // 32
+    while (
+        lanes(cols) == 32 and lanes(cols) * split * 4 <= staged and split < simds and sets * split * 2 <= groups * simds
+    ):
+        split *= 2
+    while simds > split and simds > 4 and 2 * sets * split <= groups * simds:
+        simds //= 2
+    return simds * 32, min(groups, -(-sets * split // simds)), split
 
 
 def affine_bytes(rows: int, cols: int, bits: int) -> int:
@@ -150,9 +180,8 @@ def matvec(rows: int, cols: int, bits: int = 4) -> tuple[int, float]:
     size = affine_bytes(rows, cols, bits)
     sets = [weights(rows, cols, bits) for _ in range(max(1, COLD // size))]
     x, y, unused = Memory(4 * cols), Memory(4 * rows), Memory(64)
-    threads, many, group = share_of(rows, cols)
-    groups = -(-rows // group)
-    constants = pack(rows, 0, 0, 0, 0, 0, 0, 0, 1, cols, 6, lanes(cols), many, 1, 0, EPS)
+    threads, groups, split = share_of(cols, sets_of(rows, cols), 1)
+    constants = pack(rows, 0, 0, 0, 0, groups, 0, 0, 0, 1, cols, 6, lanes(cols), split, 1, 0, EPS)
     kernel = cuda.function("matvec", (bits, 15, 1))
     launches = [
         Launch(kernel, [*m, y, *m, unused, *m, unused, *m, unused, x, x, constants], (groups, 1, 1), threads)
@@ -172,20 +201,22 @@ def experts(k: int, inner: int, hidden: int, down: bool) -> tuple[int, float]:
     for _ in range(count):
         parts = [[weights(rows, cols, 4) for _ in range(matrices)] for _ in range(k)]
         keep.append(parts)
-        table = np.zeros((k, 9), np.uint64)
+        table = np.zeros((k, 10), np.uint64)
+        table[:, 9] = np.arange(k)
         for e in range(k):
             for m in range(matrices):
                 at = 6 if down else 3 * m
                 table[e, at : at + 3] = [p.address.value for p in parts[e][m]]
         tables.append(Memory(table))
-    ids = Memory(np.arange(k, dtype=np.int32))
     x, second, y = Memory(4 * k * cols), Memory(4 * k * cols), [Memory(4 * k * rows), Memory(4 * k * rows)]
-    threads, many, group = share_of(k * matrices * rows, cols)
+    sets = sets_of(rows, cols)
+    threads, groups, split = share_of(cols, sets, k) if down else share_of(cols, k * matrices * sets, 1)
     stage, stride = (2, cols) if down else (1, 0)
-    constants = pack(2 if down else 0, 1, matrices, rows, cols, 6, lanes(cols), many, stage, stride, EPS)
-    groups = -(-rows // group)
+    constants = pack(
+        2 if down else 0, 1, matrices, 1 if down else k, rows, cols, 6, lanes(cols), split, stage, stride, EPS
+    )
     kernel = cuda.function("experts_matvec", (4, 15, 1))
-    launches = [Launch(kernel, [t, ids, ids, x, second, *y, constants], (groups, k, matrices), threads) for t in tables]
+    launches = [Launch(kernel, [t, x, second, *y, constants], (groups, k if down else 1, 1), threads) for t in tables]
     return size, seconds(lambda i: launches[i % count](), max(20, 4 * count))
 
 
@@ -216,7 +247,7 @@ def delta(value_heads: int, key_heads: int, dim: int) -> tuple[int, float]:
 def matmul(n: int, rows: int, cols: int) -> tuple[int, float]:
     m, x, y = weights(rows, cols, 4), Memory(4 * n * cols), Memory(4 * n * rows)
     kernel = cuda.function("matmul", (4, 15, 1))
-    run = Launch(kernel, [*m, x, x, y, pack(n, rows, cols, 6, 0, 0)], (-(-rows // 32), -(-n // 32), 1), 128)
+    run = Launch(kernel, [*m, x, x, y, pack(n, rows, cols, 6, 0, 0)], (-(-rows // 128), -(-n // 64), 1), 256)
     return 2 * n * rows * cols, seconds(lambda _: run(), 3)
 
 
@@ -224,10 +255,12 @@ CASES: dict[str, Callable[[], tuple[int, float]]] = {
     "matvec head of 397B, 248320 x 4096, 4 bits": lambda: matvec(248320, 4096),
     "matvec 8192 x 2048, 4 bits": lambda: matvec(8192, 2048),
     "matvec 2048 x 4096, 4 bits": lambda: matvec(2048, 4096),
+    "matvec 4096 x 8192, 4 bits": lambda: matvec(4096, 8192),
     "matvec 248320 x 2048, 8 bits": lambda: matvec(248320, 2048, 8),
     "10 experts of 397B, gate and up": lambda: experts(10, 1024, 4096, False),
     "10 experts of 397B, down": lambda: experts(10, 1024, 4096, True),
-    "32 experts of 397B, gate and up": lambda: experts(32, 1024, 4096, False),
+    "40 experts of 397B, gate and up": lambda: experts(40, 1024, 4096, False),
+    "40 experts of 397B, down": lambda: experts(40, 1024, 4096, True),
     "8 experts of 35B, gate and up": lambda: experts(8, 512, 2048, False),
     "8 experts of 35B, down": lambda: experts(8, 512, 2048, True),
     "attention, 32 heads, 2 kv, 32768 positions": lambda: attention(32, 2, 256, 32768),

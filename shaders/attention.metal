@@ -17,12 +17,21 @@ kernel void rope(device const float *q_gate [[buffer(0)]], device const float *k
     device const float *from =
         query ? q_gate + (ulong(t) * args.heads + h) * 2 * dim : k + (ulong(t) * args.kv_heads + h) * dim;
     device const float *weight = query ? q_norm : k_norm;
-    float squares = 0;
-    for (uint d = lane; d < dim; d += 32)
-        squares += from[d] * from[d];
+    float squares = 0, x[FM_HEAD_MOST / 32], w[FM_HEAD_MOST / 32];
+    UNROLL
+    for (uint i = 0; i < FM_HEAD_MOST / 32; i++) {
+        uint d = i * 32 + lane;
+        x[i] = d < dim ? from[d] : 0.0f;
+        w[i] = d < dim ? weight[d] : 0.0f;
+    }
+    UNROLL
+    for (uint i = 0; i < FM_HEAD_MOST / 32; i++)
+        squares += x[i] * x[i];
     float factor = rsqrt(simd_sum(squares) / float(dim) + args.eps);
-    for (uint d = lane; d < dim; d += 32)
-        head[d] = from[d] * factor * weight[d];
+    UNROLL
+    for (uint i = 0; i < FM_HEAD_MOST / 32; i++)
+        if (i * 32 + lane < dim)
+            head[i * 32 + lane] = x[i] * factor * w[i];
     threadgroup_barrier(mem_flags::mem_threadgroup);
     ulong cached = (ulong(h) * args.context + args.position + group.y) * dim;
     device float *to = query ? q + (ulong(t) * args.heads + h) * dim : keys + cached;
@@ -124,6 +133,7 @@ kernel void attend_split(device const float *q [[buffer(0)]], device const float
     }
 }
 
+
 /* out[head] = (sum over spans) * sigmoid(gate); a group for each head. */
 kernel void attend_merge(device const float *partial [[buffer(0)]], device const float *q_gate [[buffer(1)]],
                          device float *out [[buffer(2)]], constant fm_attend_args &args [[buffer(3)]],
@@ -133,15 +143,32 @@ kernel void attend_merge(device const float *partial [[buffer(0)]], device const
     uint dim = args.dim;
     device const float *mine = partial + ulong(group.x) * args.spans * (dim + 2);
     float most = LEAST;
-    for (uint s = 0; s < args.spans; s++)
-        most = max(most, mine[ulong(s) * (dim + 2) + dim]);
+    for (uint from = 0; from < args.spans; from += AT_ONCE) {
+        float of[AT_ONCE];
+        UNROLL
+        for (uint j = 0; j < AT_ONCE; j++)
+            of[j] = mine[ulong(min(from + j, args.spans - 1)) * (dim + 2) + dim];
+        UNROLL
+        for (uint j = 0; j < AT_ONCE; j++)
+            most = max(most, of[j]);
+    }
     for (uint d = thread_index.x; d < dim; d += threads.x) {
         float sum = 0, total = 0;
-        for (uint s = 0; s < args.spans; s++) {
-            device const float *span = mine + ulong(s) * (dim + 2);
-            float factor = exp(span[dim] - most);
-            sum = fma(span[d], factor, sum);
-            total = fma(span[dim + 1], factor, total);
+        for (uint from = 0; from < args.spans; from += AT_ONCE) {
+            float value[AT_ONCE], highest[AT_ONCE], weight[AT_ONCE];
+            UNROLL
+            for (uint j = 0; j < AT_ONCE; j++) {
+                device const float *span = mine + ulong(min(from + j, args.spans - 1)) * (dim + 2);
+                value[j] = span[d];
+                highest[j] = span[dim];
+                weight[j] = span[dim + 1];
+            }
+            UNROLL
+            for (uint j = 0; j < AT_ONCE; j++) {
+                float factor = from + j < args.spans ? exp(highest[j] - most) : 0.0f;
+                sum = fma(value[j], factor, sum);
+                total = fma(weight[j], factor, total);
+            }
         }
         ulong head = ulong(args.first) * args.heads + group.x;
         out[head * dim + d] = sum / total * sigmoid(q_gate[head * 2 * dim + dim + d]);

@@ -16,8 +16,28 @@ constant int ALIGNED [[function_constant(2)]];
 /* Before loops over arrays that belong in registers: their indices must be known when it compiles. */
 #define UNROLL _Pragma("unroll")
 
+/* Reads that are under way at once: a loop that uses what it has just read waits every time around. */
+#define AT_ONCE 4
+
 /* Below every logit and score, and finite: fast math assumes that infinities do not occur. */
 constant float LEAST = -3.0e38f;
+
+/* A GPU may begin a dispatch while the one before it runs (CUDA does, as cuda.hpp says; Metal does not). Before this a
+ * kernel may read weights, and what was written two dispatches ago or earlier; a kernel that does not call it has it at
+ * its start. */
+#ifndef FM_CUDA
+inline void inputs_ready() {}
+
+/* Compilers may not put off what makes this value: else one keeps its inputs, which are many more. */
+inline void computed(thread float &value) {
+    (void)value;
+}
+
+/* An address that came out of a table. */
+inline device const uchar *in_device(device const uchar *p) {
+    return p;
+}
+#endif
 
 inline float sigmoid(float x) {
     return 1.0f / (1.0f + exp(-x));

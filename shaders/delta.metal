@@ -6,15 +6,24 @@
  * tail [kernel_size - 1][channels]: the inputs of the convolution before the block, oldest first. */
 #include "common.h"
 
+
 /* silu of the convolution of a channel at token t; u [n][channels]. */
 inline float convolve(device const float *u, device const float *tail, device const float *weight, uint channel,
                       uint t, uint kernel_size, uint channels) {
     float sum = 0;
-    for (uint i = 0; i < kernel_size; i++) {
-        uint at = t + i; /* in tail followed by u */
-        float x = at < kernel_size - 1 ? tail[at * channels + channel]
-                                       : u[ulong(at - (kernel_size - 1)) * channels + channel];
-        sum = fma(weight[channel * kernel_size + i], x, sum);
+    for (uint from = 0; from < kernel_size; from += AT_ONCE) {
+        float x[AT_ONCE], w[AT_ONCE];
+        UNROLL
+        for (uint j = 0; j < AT_ONCE; j++) {
+            uint i = min(from + j, kernel_size - 1), at = t + i; /* in tail followed by u */
+            x[j] = at < kernel_size - 1 ? tail[at * channels + channel]
+                                        : u[ulong(at - (kernel_size - 1)) * channels + channel];
+            w[j] = weight[channel * kernel_size + i];
+        }
+        UNROLL
+        for (uint j = 0; j < AT_ONCE; j++)
+            if (from + j < kernel_size)
+                sum = fma(w[j], x[j], sum);
     }
     return silu(sum);
 }
@@ -22,10 +31,18 @@ inline float convolve(device const float *u, device const float *tail, device co
 /* The tail after n more tokens. */
 inline void advance_tail(device const float *u, device const float *tail, device float *next, uint channel, uint n,
                          uint kernel_size, uint channels) {
-    for (uint i = 0; i + 1 < kernel_size; i++) {
-        uint at = n + i;
-        next[i * channels + channel] = at < kernel_size - 1 ? tail[at * channels + channel]
-                                                            : u[ulong(at - (kernel_size - 1)) * channels + channel];
+    for (uint from = 0; from + 1 < kernel_size; from += AT_ONCE) {
+        float x[AT_ONCE];
+        UNROLL
+        for (uint j = 0; j < AT_ONCE; j++) {
+            uint at = n + min(from + j, kernel_size - 2);
+            x[j] = at < kernel_size - 1 ? tail[at * channels + channel]
+                                        : u[ulong(at - (kernel_size - 1)) * channels + channel];
+        }
+        UNROLL
+        for (uint j = 0; j < AT_ONCE; j++)
+            if (from + j + 1 < kernel_size)
+                next[(from + j) * channels + channel] = x[j];
     }
 }
 
@@ -103,19 +120,30 @@ kernel void delta_step(device const float *u [[buffer(0)]], device const float *
         my_q[i] = d < dk ? q[d] * factor[0] : 0.0f;
         my_k[i] = d < dk ? k[d] * factor[1] : 0.0f;
     }
-    for (uint row = simd; row < dv; row += simds) {
-        ulong at = (ulong(head) * dv + row) * dk;
-        float s[FM_HEAD_MOST / 32];
+    for (uint from = simd; from < dv; from += simds * AT_ONCE) {
+        float s[AT_ONCE][FM_HEAD_MOST / 32];
         UNROLL
-        for (uint i = 0; i < FM_HEAD_MOST / 32; i++)
-            s[i] = i * 32 + lane < dk ? state[at + i * 32 + lane] : 0.0f;
-        float x = delta_rule(s, my_q, my_k, v[row], decay, beta);
+        for (uint j = 0; j < AT_ONCE; j++)
+            UNROLL
+            for (uint i = 0; i < FM_HEAD_MOST / 32; i++) {
+                uint row = from + j * simds, d = i * 32 + lane;
+                s[j][i] = row < dv && d < dk ? state[(ulong(head) * dv + row) * dk + d] : 0.0f;
+            }
         UNROLL
-        for (uint i = 0; i < FM_HEAD_MOST / 32; i++)
-            if (i * 32 + lane < dk)
-                next_state[at + i * 32 + lane] = s[i];
-        if (lane == 0)
-            o[row] = x;
+        for (uint j = 0; j < AT_ONCE; j++) {
+            uint row = from + j * simds;
+            if (row < dv) {
+                float x = delta_rule(s[j], my_q, my_k, v[row], decay, beta);
+                UNROLL
+                for (uint i = 0; i < FM_HEAD_MOST / 32; i++) {
+                    uint d = i * 32 + lane;
+                    if (d < dk)
+                        next_state[(ulong(head) * dv + row) * dk + d] = s[j][i];
+                }
+                if (lane == 0)
+                    o[row] = x;
+            }
+        }
     }
     threadgroup_barrier(mem_flags::mem_threadgroup);
     float squares = 0;

@@ -32,13 +32,19 @@ inline float from_f16(ushort bits) {
     return float(as_type<half>(bits));
 }
 
+/* The bits of element `index` of an array of floats of dtype `code`, and what they mean. Two steps, so that a number
+ * can be fetched long before its use. */
+inline uint load_bits(device const uchar *p, ulong index, int code) {
+    return code == FM_CODE_F32 ? ((device const uint *)p)[index] : uint(((device const ushort *)p)[index]);
+}
+
+inline float float_of(uint bits, int code) {
+    return code == FM_CODE_BF16 ? from_bf16(bits) : code == FM_CODE_F16 ? from_f16(ushort(bits)) : as_type<float>(bits);
+}
+
 /* Element `index` of an array of floats of dtype `code`. */
 inline float load_float(device const uchar *p, ulong index, int code) {
-    if (code == FM_CODE_BF16)
-        return from_bf16(((device const ushort *)p)[index]);
-    if (code == FM_CODE_F16)
-        return from_f16(((device const ushort *)p)[index]);
-    return ((device const float *)p)[index];
+    return float_of(load_bits(p, index, code), code);
 }
 
 /* The words of an affine pack. Packs of 4 and 8 bits begin at multiples of 16 bytes, of 2 and 6 bits at 8. */
@@ -64,8 +70,8 @@ inline void load_pack(device const uchar *p, thread uint *words) {
 
 /* Where float32 has denormals at full speed (NVIDIA; Apple flushes them), a code is masked and read as a float where it
  * stands, which is q * 2^(its bit - 149), exactly: no shift and no conversion. x is multiplied by 2^(100 - bit) once
- * for all rows, and the sum by 2^49; all of that is exact too. Codes above bit 22 would be exponents, so words are
- * shifted once for those. */
+ * for all rows, and the sum by 2^49; all of that is exact too. That holds up to bit 23, since the numbers with exponent
+ * 1 go on where the denormals end; the codes above are shifted down. */
 #ifdef FM_DENORMALS
 inline bool in_place() {
     return FORMAT == 2 || FORMAT == 4 || FORMAT == 8;
@@ -76,15 +82,15 @@ inline bool in_place() {
 }
 #endif
 
-/* Codes of a word that are read where they stand; the others after a shift of so many bits. */
+/* Codes of a word that are read where they stand. */
 inline int low_codes() {
-    return 23 / FORMAT;
+    return 24 / FORMAT;
 }
 
 /* What x of column i is multiplied by before, and the sum after. */
 inline float prescale(int i) {
     int bit = i % (32 / FORMAT);
-    bit = (bit < low_codes() ? bit : bit - low_codes()) * FORMAT;
+    bit = bit < low_codes() ? bit * FORMAT : 0;
     return in_place() ? as_type<float>(uint(127 + 100 - bit) << 23) : 1.0f;
 }
 
@@ -98,8 +104,8 @@ inline float unpack(thread const uint *words, int i) {
         uint word = words[i / (32 / FORMAT)];
         int at = i % (32 / FORMAT);
         if (at >= low_codes()) {
-            word >>= low_codes() * FORMAT;
-            at -= low_codes();
+            word >>= at * FORMAT;
+            at = 0;
         }
         return as_type<float>(word & (((1u << FORMAT) - 1) << (at * FORMAT)));
     }

@@ -122,9 +122,9 @@ kernel void experts_matmul(device const fm_expert *table [[buffer(0)]], device c
     uint part = 3 * (group.z == 0 ? args.matrix[0] : args.matrix[1]);
     device const fm_expert *expert = table + tiles[group.y].expert;
     weights m;
-    m.weight = expert->part[part];
-    m.scales = expert->part[part + 1];
-    m.biases = expert->part[part + 2];
+    m.weight = in_device(expert->part[part]);
+    m.scales = in_device(expert->part[part + 1]);
+    m.biases = in_device(expert->part[part + 2]);
     m.rows = args.rows;
     m.cols = args.cols;
     m.group_shift = args.group_shift;

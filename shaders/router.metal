@@ -2,20 +2,31 @@
  * (which is the softmax over all, renormalised), in ascending order of ids. */
 #include "common.h"
 
-/* One SIMD group for each token. The host gets a copy, so that the kernels after this one need not read its memory. */
+
+/* One SIMD group for each token. The host gets a copy, so that the kernels after this one need not read its memory. With
+ * every expert in memory, `all` has an entry for each, and `table` gets those of the chosen, for experts_matvec: then the
+ * host need not know the choice, and nothing waits for it. Entries are copied as words. */
 kernel void choose(device const float *logits [[buffer(0)]], device int *ids [[buffer(1)]],
                    device float *weights [[buffer(2)]], device int *host_ids [[buffer(3)]],
-                   device float *host_weights [[buffer(4)]], constant fm_choose_args &args [[buffer(5)]],
+                   device float *host_weights [[buffer(4)]], device const ulong *all [[buffer(5)]],
+                   device ulong *table [[buffer(6)]], constant fm_choose_args &args [[buffer(7)]],
                    uint3 group [[threadgroup_position_in_grid]], uint lane [[thread_index_in_simdgroup]]) {
     threadgroup float left[FM_EXPERTS_MOST];
     threadgroup float value[FM_CHOSEN_MOST];
     threadgroup int chosen[FM_CHOSEN_MOST];
+    threadgroup int sorted[FM_CHOSEN_MOST];
     device const float *mine = logits + ulong(group.x) * args.experts;
     /* Taken ones get a value below every other, so that each round finds one even among NaNs. */
     const float taken = -3.4e38f;
-    for (uint e = lane; e < args.experts; e += 32) {
-        float v = mine[e];
-        left[e] = v > LEAST ? v : LEAST;
+    for (uint from = 0; from < args.experts; from += 32 * AT_ONCE) {
+        float v[AT_ONCE];
+        UNROLL
+        for (uint j = 0; j < AT_ONCE; j++)
+            v[j] = mine[min(from + j * 32 + lane, args.experts - 1)];
+        UNROLL
+        for (uint j = 0; j < AT_ONCE; j++)
+            if (from + j * 32 + lane < args.experts)
+                left[from + j * 32 + lane] = v[j] > LEAST ? v[j] : LEAST;
     }
     threadgroup_barrier(mem_flags::mem_threadgroup);
     for (uint round = 0; round < args.k; round++) {
@@ -55,5 +66,13 @@ kernel void choose(device const float *logits [[buffer(0)]], device int *ids [[b
         weights[at] = weight;
         host_ids[at] = chosen[i];
         host_weights[at] = weight;
+        sorted[rank] = chosen[i];
+    }
+    if (args.resident) {
+        threadgroup_barrier(mem_flags::mem_threadgroup);
+        for (uint i = lane; i < args.k * FM_EXPERT_WORDS; i += 32) {
+            uint place = i / FM_EXPERT_WORDS, word = i % FM_EXPERT_WORDS;
+            table[i] = word == FM_EXPERT_WORDS - 1 ? ulong(place) : all[uint(sorted[place]) * FM_EXPERT_WORDS + word];
+        }
     }
 }

@@ -1,6 +1,16 @@
 /* Work on whole rows: the norm of a block of tokens, the sum at the end of a layer. */
 #include "common.h"
 
+/* y = x: what the host wrote, to where kernels read it fast. */
+kernel void copy_words(device const uint *x [[buffer(0)]], device uint *y [[buffer(1)]],
+                       constant fm_copy_args &args [[buffer(2)]], uint3 group [[threadgroup_position_in_grid]],
+                       uint3 thread_index [[thread_position_in_threadgroup]],
+                       uint3 threads [[threads_per_threadgroup]]) {
+    uint i = group.x * threads.x + thread_index.x;
+    if (i < args.count)
+        y[i] = x[i];
+}
+
 /* y[t] = x[t] * rsqrt(mean(x[t]^2) + eps) * weight; a group for each row. */
 kernel void norm_rows(device const float *x [[buffer(0)]], device const float *weight [[buffer(1)]],
                       device float *y [[buffer(2)]], constant fm_norm_args &args [[buffer(3)]],
@@ -25,6 +35,7 @@ kernel void norm_rows(device const float *x [[buffer(0)]], device const float *w
         y[row + i] = x[row + i] * factor * weight[i];
 }
 
+
 /* x[t] += sigmoid(gate[t]) * shared[t] + sum over places of weights[t][place] * experts[t][place], in the order of
  * places, which is that of expert ids. Groups: x over columns, y over tokens. */
 kernel void combine(device float *x [[buffer(0)]], device const float *shared [[buffer(1)]],
@@ -38,7 +49,18 @@ kernel void combine(device float *x [[buffer(0)]], device const float *shared [[
         return;
     ulong t = group.y;
     float y = sigmoid(gate[t]) * shared[t * args.hidden + i];
-    for (uint place = 0; place < args.k; place++)
-        y = fma(weights[t * args.k + place], experts[(t * args.k + place) * args.hidden + i], y);
+    for (uint from = 0; from < args.k; from += AT_ONCE) {
+        float weight[AT_ONCE], value[AT_ONCE];
+        UNROLL
+        for (uint j = 0; j < AT_ONCE; j++) {
+            ulong place = t * args.k + min(from + j, args.k - 1);
+            weight[j] = weights[place];
+            value[j] = experts[place * args.hidden + i];
+        }
+        UNROLL
+        for (uint j = 0; j < AT_ONCE; j++)
+            if (from + j < args.k)
+                y = fma(weight[j], value[j], y);
+    }
     x[t * args.hidden + i] += y;
 }

@@ -20,17 +20,18 @@
 #define FM_CODE_F16  16
 #define FM_CODE_F32  32
 
-#define FM_ROWS         4    /* matvec: rows of a SIMD group at a time */
-#define FM_TILE_COLUMNS 2048 /* matvec: columns of x in threadgroup memory */
-#define FM_BLOCK        32   /* matmul: tokens and rows of a tile */
-#define FM_MATRICES     4    /* matvec: matrices of one dispatch */
-#define FM_SPAN         256  /* attend_split: positions of a span */
-#define FM_SPAN_HEADS   8    /* attend_split: query heads of a group */
-#define FM_KEYS         32   /* attend_block: positions of a tile; the KV cache is a multiple of it long */
-#define FM_QUERIES      16   /* attend_block: query rows of a group */
-#define FM_HEAD_MOST    256  /* head sizes: keys, values, linear keys, linear values */
-#define FM_EXPERTS_MOST 2048
-#define FM_CHOSEN_MOST  32 /* experts of a token */
+#define FM_ROWS           4    /* matvec: rows of a lane at a time */
+#define FM_TILE_COLUMNS   4096 /* matvec: columns of x in threadgroup memory */
+#define FM_VECTOR_THREADS 512  /* matvec: threads of a group at most */
+#define FM_BLOCK          32   /* matmul: tokens and rows of a tile */
+#define FM_MATRICES       4    /* matvec: matrices of one dispatch */
+#define FM_SPAN           256  /* attend_split: positions of a span */
+#define FM_SPAN_HEADS     8    /* attend_split: query heads of a group */
+#define FM_KEYS           32   /* attend_block: positions of a tile; the KV cache is a multiple of it long */
+#define FM_QUERIES        16   /* attend_block: query rows of a group */
+#define FM_HEAD_MOST      256  /* head sizes: keys, values, linear keys, linear values */
+#define FM_EXPERTS_MOST   2048
+#define FM_CHOSEN_MOST    32 /* experts of a token */
 
 /* How x gets into threadgroup memory. */
 #define FM_STAGE_PLAIN  0
@@ -44,25 +45,29 @@ struct fm_matrix_shape {
 
 struct fm_matvec_args {
     FM_UINT rows[FM_MATRICES];
-    FM_UINT first_group[FM_MATRICES]; /* of the grid, where a matrix begins */
+    FM_UINT first_group[FM_MATRICES + 1]; /* of the grid, where a matrix begins */
     FM_UINT matrices;
     FM_UINT cols, group_shift;
-    FM_UINT lanes; /* of a SIMD group that share a row: a power of two up to 32 */
-    FM_UINT many;  /* rows of those lanes at a time, up to FM_ROWS */
+    FM_UINT lanes; /* of a SIMD group that share a row: 4 to 32, a power of two */
+    FM_UINT split; /* SIMD groups that share a set; more than 1 only with 32 lanes */
     FM_UINT stage;
     FM_UINT add; /* y += instead of y = */
     float eps;
 };
 
-/* Where the parts of a routed expert lie: gate, up, down, each weight, scales, biases. */
+/* Where the parts of a routed expert lie: gate, up, down, each weight, scales, biases; and its place among the token's
+ * experts, in decode. */
 struct fm_expert {
     FM_ADDRESS(part[9]);
+    FM_UINT place, unused;
 };
+#define FM_EXPERT_WORDS 10 /* of 64 bits; the last is the place */
 
 struct fm_experts_matvec_args {
     FM_UINT matrix[2]; /* 0 gate, 1 up, 2 down */
-    FM_UINT matrices;  /* how many of them, along grid z */
-    FM_UINT rows, cols, group_shift, lanes, many, stage;
+    FM_UINT matrices;  /* how many of them */
+    FM_UINT experts;   /* that each group works on: all where they share x, else the one of grid y */
+    FM_UINT rows, cols, group_shift, lanes, split, stage;
     FM_UINT x_stride; /* floats from place to place; 0: all read the same row */
     float eps;
 };
@@ -88,6 +93,11 @@ struct fm_experts_matmul_args {
 
 struct fm_embed_args {
     FM_UINT rows, cols, group_shift;
+    FM_UINT rotations; /* floats of a token's rotations */
+};
+
+struct fm_copy_args {
+    FM_UINT count;
 };
 
 struct fm_norm_args {
@@ -120,7 +130,8 @@ struct fm_delta_args {
 
 struct fm_choose_args {
     FM_UINT experts, k;
-    FM_UINT first; /* token of the outputs that has the first logits */
+    FM_UINT first;    /* token of the outputs that has the first logits */
+    FM_UINT resident; /* every expert is in memory: the chosen ones' entries go to a table of their own */
 };
 
 struct fm_combine_args {

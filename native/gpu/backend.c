@@ -88,12 +88,13 @@ static fm_status get_kernels(fm_backend *b, fm_error *err) {
         fm_kernel **kernel;
         uint32_t threads;
     } all[] = {
+        {"copy_words", &b->copy_words, FM_THREADS},
         {"norm_rows", &b->norm_rows, FM_THREADS},
         {"combine", &b->combine, FM_THREADS},
         {"choose", &b->choose, FM_SIMD},
         {"rope", &b->rope, FM_SIMD},
         {"attend_split", &b->attend_split, FM_THREADS},
-        {"attend_merge", &b->attend_merge, FM_SIMD},
+        {"attend_merge", &b->attend_merge, 2 * FM_THREADS},
         {"attend_block", &b->attend_block, FM_THREADS},
         {"delta_step", &b->delta_step, 4 * FM_THREADS},
         {"conv_rows", &b->conv_rows, FM_THREADS},
@@ -132,16 +133,17 @@ static fm_status gpu_open(const fm_table *table, const fm_plan *plan, const fm_f
         b->inv_freq[j] = (float)pow(b->config.rope_theta, -2.0 * j / b->config.rope_dim);
     if (status == FM_OK)
         status = fm_device_open(ops, &(fm_device_options){options->shaders, options->shader_order}, &b->device, err);
-    if (status == FM_OK)
+    if (status == FM_OK) {
+        const fm_device_limits *l = &b->device->limits;
+        b->tile_tokens = l->tile_tokens ? l->tile_tokens : FM_BLOCK;
+        b->tile_rows = l->tile_rows ? l->tile_rows : FM_BLOCK;
+        b->tile_threads = l->tile_threads ? l->tile_threads : FM_THREADS;
         status = get_kernels(b, err);
+    }
     if (status == FM_OK)
         status = fm_gpu_scratch_new(&b->scratch, table, plan, b->device, err);
-    if (status == FM_OK) {
-        fm_range p = b->scratch.places;
-        for (uint32_t i = 0; i < plan->experts_per_token; i++)
-            ((int32_t *)((uint8_t *)p.buffer->host + p.offset))[i] = (int32_t)i;
+    if (status == FM_OK)
         status = fm_gpu_weights_load(b, files, progress, progress_context, err);
-    }
     if (status != FM_OK) {
         gpu_close(b);
         return status;
@@ -155,7 +157,7 @@ static fm_status gpu_open(const fm_table *table, const fm_plan *plan, const fm_f
 
 /* Cosine and sine of every token's angles are the same in all layers, and few: the CPU makes them. */
 static void rotations(fm_backend *b, const fm_stretch *stretches, uint32_t count) {
-    fm_range r = b->scratch.rotation;
+    fm_range r = b->scratch.rotation_made;
     float *out = (float *)((uint8_t *)r.buffer->host + r.offset);
     uint32_t half = b->config.rope_dim / 2;
     for (uint32_t i = 0; i < count; i++)
@@ -171,14 +173,17 @@ static void gpu_embed(fm_backend *b, const int32_t *ids, uint32_t n, const fm_st
     fm_gpu_scratch *s = &b->scratch;
     const fm_gpu_matrix *m = &b->weights.embed;
     b->block = n;
+    b->device->repeats = n == 1 && b->settled;
     memcpy((uint8_t *)s->ids.buffer->host + s->ids.offset, ids, n * sizeof *ids);
     rotations(b, stretches, count);
-    struct fm_embed_args args = {m->format.rows, m->format.cols, fm_gpu_shift(&m->format)};
+    struct fm_embed_args args = {m->format.rows, m->format.cols, fm_gpu_shift(&m->format), b->config.rope_dim};
     uint64_t weight = fm_format_weight_bytes(&m->format);
     uint64_t scale = m->format.dtype == FM_AFFINE ? fm_format_scale_bytes(&m->format) : weight;
     FM_DISPATCH(b, b->weights.embed_rows, FM_THREADS, n, 1, 1, fm_bytes(m->weight, weight), fm_bytes(m->scales, scale),
                 fm_bytes(m->biases, scale), fm_bytes(s->ids, n * sizeof *ids),
-                fm_floats(s->x, (uint64_t)n * b->config.hidden), FM_CONSTANTS(args));
+                fm_floats(s->rotation_made, (uint64_t)n * b->config.rope_dim),
+                fm_floats(s->x, (uint64_t)n * b->config.hidden),
+                fm_floats(s->rotation, (uint64_t)n * b->config.rope_dim), FM_CONSTANTS(args));
     fm_gpu_barrier(b);
 }
 
@@ -190,14 +195,17 @@ static fm_status gpu_head(fm_backend *b, uint32_t first, uint32_t count, float *
         n = n < b->plan.chunk ? n : b->plan.chunk;
         fm_range x = fm_at(s->x, (first + at) * row);
         if (count == 1) {
-            fm_gpu_matvec(b, &(fm_gpu_product){&b->weights.head, s->logits}, 1, x, b->weights.norm, FM_STAGE_NORM,
+            fm_gpu_matvec(b, &(fm_gpu_product){&b->weights.head, s->logits_made}, 1, x, b->weights.norm, FM_STAGE_NORM,
                           false);
         } else {
             fm_gpu_norm_rows(b, x, b->weights.norm, n, s->norm);
             fm_gpu_barrier(b);
-            fm_gpu_matmul(b, &b->weights.head, n, s->norm, s->norm, FM_STAGE_PLAIN, s->logits, false);
+            fm_gpu_matmul(b, &b->weights.head, n, s->norm, s->norm, FM_STAGE_PLAIN, s->logits_made, false);
         }
         fm_status status = gpu_finish(b, err);
+        if (status == FM_OK && s->logits_made.buffer != s->logits.buffer)
+            status = fm_download(s->logits_made.buffer, s->logits_made.offset,
+                                 (uint8_t *)s->logits.buffer->host + s->logits.offset, n * vocab * sizeof(float), err);
         if (status != FM_OK)
             return status;
         memcpy(logits + at * vocab, (uint8_t *)s->logits.buffer->host + s->logits.offset, n * vocab * sizeof(float));
@@ -217,6 +225,9 @@ const fm_backend_ops fm_gpu_backend = {
     .shared = fm_gpu_shared,
     .experts = fm_gpu_experts,
     .combine = fm_gpu_combine,
+    .settle = fm_gpu_settle,
+    .settled = fm_gpu_settled,
+    .chosen = fm_gpu_chosen,
     .head = gpu_head,
     .wait = gpu_wait,
     .finish = gpu_finish,

@@ -2,7 +2,7 @@
  * driver compiles for the card and caches. Nothing of CUDA is needed to build this file, nor a toolkit to run it.
  *
  * Dispatches are launched as they are encoded, in one stream, so that the card begins while the host still encodes. */
-#include "device.h"
+#include "cuda.h"
 
 #include "../base/error.h"
 
@@ -12,64 +12,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- the driver, as far as it is used ---------------------------------------------------------------------------- */
+/* ---- the driver -------------------------------------------------------------------------------------------------- */
 
-typedef int CUresult, CUdevice;
-typedef unsigned long long CUdeviceptr;
-typedef struct CUctx_st *CUcontext;
-typedef struct CUmod_st *CUmodule;
-typedef struct CUfunc_st *CUfunction;
-typedef struct CUstream_st *CUstream;
-typedef struct CUevent_st *CUevent;
-
-enum { CUDA_SUCCESS = 0, CUDA_ERROR_OUT_OF_MEMORY = 2, CUDA_ERROR_NOT_READY = 600 };
 enum { STREAM_NON_BLOCKING = 1, HOST_PORTABLE = 1, HOST_MAPPED = 2, FUNCTION_MAX_THREADS = 0 };
-enum { ATTRIBUTE_MAJOR = 75, ATTRIBUTE_MINOR = 76 };
+enum { ATTRIBUTE_MAJOR = 75, ATTRIBUTE_MINOR = 76, ATTRIBUTE_CORES = 16 };
 
-#define DRIVER(X)                                                                                                      \
-    X(cuInit, (unsigned))                                                                                              \
-    X(cuDeviceGetCount, (int *))                                                                                       \
-    X(cuDeviceGet, (CUdevice *, int))                                                                                  \
-    X(cuDeviceGetName, (char *, int, CUdevice))                                                                        \
-    X(cuDeviceGetAttribute, (int *, int, CUdevice))                                                                    \
-    X(cuDeviceTotalMem_v2, (size_t *, CUdevice))                                                                       \
-    X(cuDevicePrimaryCtxRetain, (CUcontext *, CUdevice))                                                               \
-    X(cuDevicePrimaryCtxRelease_v2, (CUdevice))                                                                        \
-    X(cuCtxSetCurrent, (CUcontext))                                                                                    \
-    X(cuStreamCreate, (CUstream *, unsigned))                                                                          \
-    X(cuStreamDestroy_v2, (CUstream))                                                                                  \
-    X(cuStreamSynchronize, (CUstream))                                                                                 \
-    X(cuModuleLoadDataEx, (CUmodule *, const void *, unsigned, int *, void **))                                        \
-    X(cuModuleUnload, (CUmodule))                                                                                      \
-    X(cuModuleGetFunction, (CUfunction *, CUmodule, const char *))                                                     \
-    X(cuFuncGetAttribute, (int *, int, CUfunction))                                                                    \
-    X(cuLaunchKernel,                                                                                                  \
-      (CUfunction, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, CUstream, void **, void **))  \
-    X(cuMemAlloc_v2, (CUdeviceptr *, size_t))                                                                          \
-    X(cuMemFree_v2, (CUdeviceptr))                                                                                     \
-    X(cuMemHostAlloc, (void **, size_t, unsigned))                                                                     \
-    X(cuMemHostGetDevicePointer_v2, (CUdeviceptr *, void *, unsigned))                                                 \
-    X(cuMemFreeHost, (void *))                                                                                         \
-    X(cuMemsetD8Async, (CUdeviceptr, unsigned char, size_t, CUstream))                                                 \
-    X(cuMemcpyHtoDAsync_v2, (CUdeviceptr, const void *, size_t, CUstream))                                             \
-    X(cuMemcpyDtoHAsync_v2, (void *, CUdeviceptr, size_t, CUstream))                                                   \
-    X(cuMemcpyDtoDAsync_v2, (CUdeviceptr, CUdeviceptr, size_t, CUstream))                                              \
-    X(cuEventCreate, (CUevent *, unsigned))                                                                            \
-    X(cuEventDestroy_v2, (CUevent))                                                                                    \
-    X(cuEventRecord, (CUevent, CUstream))                                                                              \
-    X(cuEventQuery, (CUevent))                                                                                         \
-    X(cuEventSynchronize, (CUevent))                                                                                   \
-    X(cuEventElapsedTime, (float *, CUevent, CUevent))                                                                 \
-    X(cuGetErrorName, (CUresult, const char **))
-
-typedef struct driver {
-    void *library;
-#define X(name, arguments) CUresult(*name) arguments;
-    DRIVER(X)
-#undef X
-} driver;
-
-static fm_status load_driver(driver *d, fm_error *err) {
+static fm_status load_driver(cuda_driver *d, fm_error *err) {
     d->library = dlopen("libcuda.so.1", RTLD_NOW | RTLD_LOCAL);
     if (!d->library)
         return fm_fail(err, FM_UNSUPPORTED,
@@ -80,7 +28,13 @@ static fm_status load_driver(driver *d, fm_error *err) {
         dlclose(d->library);                                                                                           \
         return fm_fail(err, FM_UNSUPPORTED, "the NVIDIA driver is too old: it has no " #name);                         \
     }
-    DRIVER(X)
+    FM_CUDA_DRIVER(X)
+#undef X
+    d->replays = true;
+#define X(name, arguments)                                                                                             \
+    *(void **)&d->name = dlsym(d->library, #name);                                                                     \
+    d->replays = d->replays && d->name;
+    FM_CUDA_NEWER(X)
 #undef X
     return FM_OK;
 }
@@ -116,16 +70,18 @@ typedef struct cuda_device cuda_device;
 struct fm_commands {
     cuda_device *device;
     fm_ticket ticket; /* that it will get */
+    bool recorded;    /* launched by commit, not as it is encoded */
 };
 
 struct cuda_device {
     fm_device base;
-    driver cu;
+    cuda_driver cu;
+    cuda_replay *replay; /* NULL where the driver cannot */
     CUdevice card;
     CUcontext context;
     CUstream stream, copies;
     upload_lane lanes[LANES];
-    char *folder;
+    char *folder, architecture[8]; /* of the kernels, a folder each */
     module modules[MODULES];
     uint32_t module_count;
     fm_kernel *kernels;
@@ -277,7 +233,7 @@ static const module *find_module(cuda_device *d, const char *name, fm_error *err
         if (strcmp(d->modules[i].name, name) == 0)
             return &d->modules[i];
     char path[4096];
-    snprintf(path, sizeof path, "%s/%s.ptx", d->folder, name);
+    snprintf(path, sizeof path, "%s/%s/%s.ptx", d->folder, d->architecture, name);
     char *text = d->module_count < MODULES ? read_text(path) : NULL;
     if (!text) {
         fm_fail(err, FM_UNSUPPORTED, "%s is missing: this build has no CUDA kernels for such weights", path);
@@ -377,7 +333,7 @@ static fm_status cuda_wait(fm_device *device, fm_ticket ticket, fm_error *err) {
 static fm_commands *cuda_begin(fm_device *device) {
     cuda_device *d = (cuda_device *)device;
     d->cu.cuCtxSetCurrent(d->context);
-    d->list = (struct fm_commands){d, d->ticket + 1};
+    d->list = (struct fm_commands){d, d->ticket + 1, d->base.repeats && d->replay};
     if (d->list.ticket > EVENTS) /* its events are used again */
         cuda_wait(device, d->list.ticket - EVENTS, NULL);
     keep(d, d->cu.cuEventRecord(d->begin[d->list.ticket % EVENTS], d->stream), "recording an event");
@@ -391,14 +347,16 @@ static void cuda_dispatch(fm_commands *c, const fm_kernel *kernel, const fm_arg 
     void *parameters[FM_ARGS_MOST];
     if (d->failure.status != FM_OK || count > FM_ARGS_MOST)
         return;
+    if (c->recorded) {
+        if (cuda_replay_add(d->replay, kernel->function, args, count, groups, threads))
+            return;
+        keep(d, cuda_replay_launch(d->replay, d->stream), "replaying a list of commands");
+    }
     for (uint32_t i = 0; i < count; i++) {
         address[i] = args[i].buffer ? args[i].buffer->address + args[i].offset : 0;
         parameters[i] = args[i].buffer ? (void *)&address[i] : (void *)args[i].constants;
     }
-    keep(d,
-         d->cu.cuLaunchKernel(kernel->function, groups.x, groups.y, groups.z, threads, 1, 1, 0, d->stream, parameters,
-                              NULL),
-         kernel->name);
+    keep(d, cuda_launch_now(&d->cu, kernel->function, groups, threads, parameters, d->stream), kernel->name);
 }
 
 static void cuda_barrier(fm_commands *c) {
@@ -407,6 +365,8 @@ static void cuda_barrier(fm_commands *c) {
 
 static fm_ticket cuda_commit(fm_commands *c) {
     cuda_device *d = c->device;
+    if (c->recorded)
+        keep(d, cuda_replay_launch(d->replay, d->stream), "replaying a list of commands");
     keep(d, d->cu.cuEventRecord(d->end[c->ticket % EVENTS], d->stream), "recording an event");
     return d->ticket = c->ticket;
 }
@@ -428,6 +388,7 @@ static void cuda_close(fm_device *device) {
         d->cu.cuCtxSetCurrent(d->context);
         if (d->stream)
             d->cu.cuStreamSynchronize(d->stream);
+        cuda_replay_free(d->replay);
         for (uint32_t i = 0; i < EVENTS; i++) {
             if (d->begin[i])
                 d->cu.cuEventDestroy_v2(d->begin[i]);
@@ -460,7 +421,7 @@ static void cuda_close(fm_device *device) {
 }
 
 static fm_status start(cuda_device *d, fm_error *err) {
-    int count = 0, major = 0, minor = 0;
+    int count = 0, major = 0, minor = 0, cores = 0;
     CUresult result = d->cu.cuInit(0);
     if (result == CUDA_SUCCESS)
         result = d->cu.cuDeviceGetCount(&count);
@@ -472,13 +433,20 @@ static fm_status start(cuda_device *d, fm_error *err) {
     d->cu.cuDeviceGetName(card, sizeof card, d->card);
     d->cu.cuDeviceGetAttribute(&major, ATTRIBUTE_MAJOR, d->card);
     d->cu.cuDeviceGetAttribute(&minor, ATTRIBUTE_MINOR, d->card);
+    d->cu.cuDeviceGetAttribute(&cores, ATTRIBUTE_CORES, d->card);
     d->cu.cuDeviceTotalMem_v2(&memory, d->card);
     fm_device_limits *l = &d->base.limits;
-    *l = (fm_device_limits){"", UINT64_MAX / 2, memory, FM_THREADS_MOST, 32 << 10, false};
+    *l =
+        (fm_device_limits){"", UINT64_MAX / 2, memory, FM_THREADS_MOST, 32 << 10, (uint32_t)cores, 64, 128, 256, false};
     snprintf(l->name, sizeof l->name, "CUDA: %s", card);
     if (major < 8)
         return fm_fail(err, FM_UNSUPPORTED, "%s has compute capability %d.%d; 8.0 or more is needed", l->name, major,
                        minor);
+    /* Kernels for 9.0 and later begin early, those for 8.0 cannot. */
+    d->cu.early = d->cu.replays && major >= 9;
+    snprintf(d->architecture, sizeof d->architecture, "%s", d->cu.early ? "sm_90" : "sm_80");
+    if (d->cu.replays)
+        d->replay = cuda_replay_new(&d->cu);
     result = d->cu.cuDevicePrimaryCtxRetain(&d->context, d->card);
     if (result == CUDA_SUCCESS)
         result = d->cu.cuCtxSetCurrent(d->context);

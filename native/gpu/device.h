@@ -67,7 +67,10 @@ typedef struct fm_device_limits {
     uint64_t memory;       /* bytes that buffers should not exceed together; 0: unknown */
     uint32_t threads_most; /* of a group */
     uint32_t group_memory; /* bytes of threadgroup memory */
-    bool unified;          /* host and GPU share memory: buffers have `host`, and pages can be wrapped */
+    uint32_t groups;       /* threadgroups of 512 threads that run at once, about */
+    /* Of matmul and experts_matmul, where a device has its own: tokens and rows of a tile, threads. 0: the shaders'. */
+    uint32_t tile_tokens, tile_rows, tile_threads;
+    bool unified; /* host and GPU share memory: buffers have `host`, and pages can be wrapped */
 } fm_device_limits;
 
 /* Counted by the calls below for every device. */
@@ -79,6 +82,8 @@ typedef struct fm_device {
     const fm_device_ops *ops;
     fm_device_limits limits;
     fm_device_stats stats;
+    bool repeats; /* set by the caller before a list is begun: lists like it come again and again, so that to prepare
+                     them pays (CUDA: a graph) */
 } fm_device;
 
 typedef enum fm_memory {

@@ -60,9 +60,10 @@ typedef struct fm_gpu_weights {
 typedef struct fm_gpu_scratch {
     fm_range x, h;                /* [s][hidden]: the residual stream; its norm before the MoE, in a block */
     fm_range shared, shared_gate; /* [s][hidden], [s]: the shared expert and its gate before the sigmoid */
-    fm_range choice, weights;     /* int [s][k], [s][k] */
+    fm_range choice, weights;     /* int [s][k], [s][k]; or of all layers, for a token that nobody waits for */
     fm_range gate, up;            /* [s * k][moe_inner] */
     fm_range out;                 /* [s * k][hidden] */
+    fm_range rotation;            /* copy of rotation_made */
     fm_range norm;                /* [c][hidden] */
     fm_range qg, q, k, v;         /* [c][heads][2 dim], [c][heads][dim], [c][kv_heads][dim] twice */
     fm_range partial;             /* [heads][spans][dim + 2] */
@@ -72,25 +73,27 @@ typedef struct fm_gpu_scratch {
     fm_range recurrent;           /* one layer's recurrent state, between chunks */
     fm_range router;              /* [c][experts] */
     fm_range inner[2];            /* [c][shared_inner]: gate and up of the shared expert */
+    fm_range entries;             /* fm_expert [layers][experts], when all are in memory */
+    fm_range entry;               /* fm_expert [k]: of the chosen ones */
     fm_range unused;              /* bytes that are bound where a kernel wants a buffer and uses none */
     fm_buffer *memory, *large;    /* `large` holds gate, up and out */
 
     /* Shared with the host. */
-    fm_range ids;      /* int [s] */
-    fm_range rotation; /* [s][rope_dim / 2][2]: cosine, sine */
-    fm_range chosen;   /* int [s][k], copy of choice */
-    fm_range weighted; /* [s][k], copy of weights */
-    fm_range table;    /* fm_expert [jobs] */
-    fm_range places;   /* int: decode, 0 … k - 1, then lists of places */
-    fm_range pairs;    /* int [s * k] and padding: prefill */
-    fm_range tiles;    /* fm_tile [tiles] */
-    fm_range logits;   /* [FM_HEAD_ROWS][vocab] */
+    fm_range ids;           /* int [s] */
+    fm_range rotation_made; /* [s][rope_dim / 2][2]: cosine, sine */
+    fm_range chosen;        /* int [s][k], copy of choice */
+    fm_range weighted;      /* [s][k], copy of weights */
+    fm_range table;         /* fm_expert [jobs] */
+    fm_range pairs;         /* int [s * k] and padding: prefill */
+    fm_range tiles;         /* fm_tile [tiles] */
+    fm_range logits;        /* [FM_HEAD_ROWS][vocab] */
+    fm_range logits_made;   /* where the GPU puts them: the same, or memory of its own */
     fm_buffer *host;
-    uint32_t jobs_most, tiles_most, places_most, pairs_most;
+    uint32_t jobs_most, tiles_most, pairs_most;
     uint64_t bytes;
 } fm_gpu_scratch;
 
-enum { FM_HEAD_ROWS = 32, FM_THREADS = 128, FM_VECTOR_THREADS = 256, FM_UNUSED = 256 };
+enum { FM_HEAD_ROWS = 32, FM_THREADS = 128, FM_UNUSED = 256 };
 
 struct fm_backend {
     fm_device *device;
@@ -100,8 +103,8 @@ struct fm_backend {
     fm_gpu_weights weights;
     fm_gpu_scratch scratch;
     float *inv_freq; /* [rope_dim / 2] */
-    fm_kernel *norm_rows, *combine, *choose, *rope, *attend_split, *attend_merge, *attend_block, *delta_step,
-        *conv_rows, *delta_norm, *delta_scan, *gated_norm;
+    fm_kernel *copy_words, *norm_rows, *combine, *choose, *rope, *attend_split, *attend_merge, *attend_block,
+        *delta_step, *conv_rows, *delta_norm, *delta_scan, *gated_norm;
     uint32_t block; /* tokens of the block */
     fm_range rotation_of_chunk;
     uint64_t rotation_stride; /* bytes of a token's rotations */
@@ -115,9 +118,12 @@ struct fm_backend {
     fm_buffer **pieces;
     uint32_t piece_count;
 
+    uint32_t tile_tokens, tile_rows, tile_threads; /* of products with many tokens */
+    bool settled;                                  /* s->entries has every expert */
+
     /* Of the layer whose experts are being computed. */
-    uint32_t jobs, tiles, places, pairs; /* entries used of the tables */
-    uint16_t *place_of_token;            /* [s] */
+    uint32_t jobs, tiles, pairs; /* entries used of the tables */
+    uint16_t *place_of_token;    /* [s] */
 };
 
 /* backend.c: the open list, begun if need be; committing it; a barrier in it. */
@@ -149,6 +155,9 @@ fm_status fm_gpu_weights_load(fm_backend *b, const fm_file *files, fm_progress p
 void fm_gpu_weights_free(fm_backend *b);
 
 /* scratch.c: buffers NULL: only counts. */
+static inline uint64_t fm_gpu_choice(const fm_plan *plan) { /* ints from layer to layer in a choice of all layers */
+    return (plan->experts_per_token + 3) / 4 * 4;
+}
 fm_status fm_gpu_scratch_new(fm_gpu_scratch *s, const fm_table *table, const fm_plan *plan, fm_device *device,
                              fm_error *err);
 void fm_gpu_scratch_free(fm_gpu_scratch *s);
@@ -162,14 +171,15 @@ fm_status fm_gpu_kernels_for(fm_backend *b, const fm_format *format, bool aligne
                              const char *block, fm_gpu_kernels *kernels, fm_error *err);
 bool fm_gpu_aligned(const fm_format *format);
 uint32_t fm_gpu_shift(const fm_format *format);
-/* How a product with one token is shared out, for so many rows in all. */
+/* How a product with one token is shared out: see shaders/matvec.metal. */
 typedef struct fm_gpu_share {
-    uint32_t threads; /* of a group */
-    uint32_t lanes;   /* that share a row */
-    uint32_t many;    /* rows of those lanes at a time */
-    uint32_t rows;    /* of a group */
+    uint32_t threads, groups;
+    uint32_t lanes; /* that share a row */
+    uint32_t split; /* SIMD groups that share a set of rows */
 } fm_gpu_share;
-fm_gpu_share fm_gpu_share_of(uint32_t cols, uint64_t rows);
+/* Sets of rows of a matrix; how `sets` of them are shared out, when the dispatch has `times` such products. */
+uint32_t fm_gpu_sets(uint32_t rows, uint32_t cols);
+fm_gpu_share fm_gpu_share_of(const fm_backend *b, uint32_t cols, uint32_t sets, uint32_t times);
 /* One token. add: y += . */
 void fm_gpu_matvec(fm_backend *b, const fm_gpu_product *products, uint32_t count, fm_range x, fm_range second,
                    uint32_t stage, bool add);
@@ -187,6 +197,9 @@ fm_status fm_gpu_route(fm_backend *b, uint32_t layer, uint32_t n, int32_t *exper
 void fm_gpu_shared(fm_backend *b, uint32_t layer, uint32_t n);
 fm_ticket fm_gpu_experts(fm_backend *b, uint32_t layer, uint32_t n, const fm_expert_job *jobs, uint32_t count);
 void fm_gpu_combine(fm_backend *b, uint32_t layer, uint32_t n, const float *weights);
+fm_status fm_gpu_settle(fm_backend *b, const fm_expert_view *views, fm_error *err);
+void fm_gpu_settled(fm_backend *b, uint32_t layer);
+void fm_gpu_chosen(fm_backend *b, int32_t *experts);
 fm_status fm_gpu_slots_new(fm_backend *b, uint64_t slot_bytes, uint32_t slots, fm_slots *out, fm_error *err);
 void fm_gpu_slots_free(fm_backend *b);
 

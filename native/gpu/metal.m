@@ -496,6 +496,7 @@ static fm_status start(metal_device *d, fm_error *err) {
     MTLSize threads = [d->device maxThreadsPerThreadgroup];
     l->threads_most = threads.width < FM_THREADS_MOST ? (uint32_t)threads.width : FM_THREADS_MOST;
     l->group_memory = (uint32_t)[d->device maxThreadgroupMemoryLength];
+    l->groups = 80; /* Metal does not tell its cores: those of an M3 Max, two groups each */
     l->unified = [d->device hasUnifiedMemory];
     if (!l->unified || ![d->device supportsFamily:MTLGPUFamilyApple7] || ![d->device supportsFamily:MTLGPUFamilyMetal3])
         return fm_fail(err, FM_UNSUPPORTED,

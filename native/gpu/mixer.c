@@ -58,7 +58,7 @@ static void attend(fm_backend *b, const fm_gpu_layer *l, const piece *p) {
                 fm_floats(s->q, rows * c->heads * dim), fm_floats(keys, cache), fm_floats(values, cache),
                 fm_floats(s->partial, partial), FM_CONSTANTS(args));
     fm_gpu_barrier(b);
-    FM_DISPATCH(b, b->attend_merge, FM_SIMD, c->heads, 1, 1, fm_floats(s->partial, partial),
+    FM_DISPATCH(b, b->attend_merge, 2 * FM_THREADS, c->heads, 1, 1, fm_floats(s->partial, partial),
                 fm_floats(s->qg, rows * 2 * c->heads * dim), fm_floats(s->mixed, rows * c->heads * dim),
                 FM_CONSTANTS(args));
 }

@@ -15,14 +15,21 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* What is bound where a kernel writes nothing. Another one for each dispatch of a section, since all count as written.
+ */
+static fm_arg nothing(fm_backend *b) {
+    b->unused = (b->unused + 1) % FM_UNUSED;
+    return fm_bytes(fm_at(b->scratch.unused, 16 * (uint64_t)b->unused), 16);
+}
+
 static void choose_all(fm_backend *b, uint32_t first, uint32_t n) {
     fm_gpu_scratch *s = &b->scratch;
     uint64_t k = b->plan.experts_per_token;
-    struct fm_choose_args args = {b->config.experts, b->plan.experts_per_token, first};
+    struct fm_choose_args args = {b->config.experts, b->plan.experts_per_token, first, false};
     uint64_t all = (first + n) * k;
     FM_DISPATCH(b, b->choose, FM_SIMD, n, 1, 1, fm_floats(s->router, (uint64_t)n * b->config.experts),
                 fm_floats(s->choice, all), fm_floats(s->weights, all), fm_floats(s->chosen, all),
-                fm_floats(s->weighted, all), FM_CONSTANTS(args));
+                fm_floats(s->weighted, all), fm_bytes(s->entries, 16), nothing(b), FM_CONSTANTS(args));
 }
 
 static void shared_token(fm_backend *b, const fm_gpu_layer *l) {
@@ -88,7 +95,6 @@ fm_status fm_gpu_route(fm_backend *b, uint32_t layer, uint32_t n, int32_t *exper
             return fm_fail(err, FM_BAD_MODEL, "the GPU chose expert %d of %u: its arithmetic went wrong", experts[i],
                            b->config.experts);
     b->jobs = b->tiles = b->pairs = 0;
-    b->places = (b->plan.experts_per_token + 3) / 4 * 4;
     memset(b->place_of_token, 0, n * sizeof *b->place_of_token);
     return FM_OK;
 }
@@ -124,56 +130,64 @@ static uint32_t together(const fm_gpu_layer *l) {
     return g->kernels.vector == u->kernels.vector && fm_gpu_shift(&g->format) == fm_gpu_shift(&u->format) ? 2 : 1;
 }
 
-static fm_arg nothing(fm_backend *b) {
-    b->unused = (b->unused + 1) % FM_UNUSED;
-    return fm_bytes(fm_at(b->scratch.unused, 16 * (uint64_t)b->unused), 16);
-}
-
-/* y[place] = W x[place] of `matrices` matrices from `which` for the places of a list. */
-static void token_product(fm_backend *b, const fm_gpu_layer *l, uint32_t which, uint32_t matrices, fm_range places,
+/* y[place] = W x[place] of `matrices` matrices from `which` for the experts of a table. */
+static void token_product(fm_backend *b, const fm_gpu_layer *l, uint32_t which, uint32_t matrices, fm_range table,
                           uint32_t count) {
     fm_gpu_scratch *s = &b->scratch;
     const fm_gpu_matrix *m = &l->expert[which];
     bool down = which == FM_DOWN;
-    uint32_t cols = m->format.cols, rows = m->format.rows;
-    uint64_t k = b->plan.experts_per_token;
+    uint32_t cols = m->format.cols, rows = m->format.rows, k = b->plan.experts_per_token;
     /* By the token's experts, not this call's: bits may not depend on which of them were there. */
-    fm_gpu_share share = fm_gpu_share_of(cols, k * matrices * rows);
+    uint32_t sets = fm_gpu_sets(rows, cols);
+    fm_gpu_share share = down ? fm_gpu_share_of(b, cols, sets, k) : fm_gpu_share_of(b, cols, k * matrices * sets, 1);
     struct fm_experts_matvec_args args = {
         .matrix = {which, FM_UP},
         .matrices = matrices,
+        .experts = down ? 1 : count,
         .rows = rows,
         .cols = cols,
         .group_shift = fm_gpu_shift(&m->format),
         .lanes = share.lanes,
-        .many = share.many,
+        .split = share.split,
         .stage = down ? FM_STAGE_SWIGLU : FM_STAGE_NORM,
         .x_stride = down ? cols : 0,
         .eps = b->config.norm_eps,
     };
     fm_range y = down ? s->out : which == FM_GATE ? s->gate : s->up;
-    FM_DISPATCH(b, m->kernels.vector, share.threads, (rows + share.rows - 1) / share.rows, count, matrices,
-                fm_bytes(s->table, b->jobs * sizeof(struct fm_expert)), fm_floats(s->places, k),
-                fm_floats(places, count), down ? fm_floats(s->gate, k * cols) : fm_floats(s->x, cols),
-                down ? fm_floats(s->up, k * cols) : fm_floats(l->post_norm, cols), fm_floats(y, k * rows),
-                matrices == 2 ? fm_floats(s->up, k * rows) : nothing(b), FM_CONSTANTS(args));
+    uint64_t in = (uint64_t)k * cols, out = (uint64_t)k * rows;
+    FM_DISPATCH(b, m->kernels.vector, share.threads, share.groups, down ? count : 1, 1,
+                fm_bytes(table, count * sizeof(struct fm_expert)),
+                down ? fm_floats(s->gate, in) : fm_floats(s->x, cols),
+                down ? fm_floats(s->up, in) : fm_floats(l->post_norm, cols), fm_floats(y, out),
+                matrices == 2 ? fm_floats(s->up, out) : nothing(b), FM_CONSTANTS(args));
+}
+
+static void products_of_token(fm_backend *b, const fm_gpu_layer *l, fm_range table, uint32_t count) {
+    uint32_t both = together(l);
+    token_product(b, l, FM_GATE, both, table, count);
+    if (both == 1)
+        token_product(b, l, FM_UP, 1, table, count);
+    fm_gpu_barrier(b);
+    token_product(b, l, FM_DOWN, 1, table, count);
 }
 
 static fm_ticket experts_of_token(fm_backend *b, const fm_gpu_layer *l, const fm_expert_job *jobs, uint32_t count) {
-    fm_range list = fm_at(b->scratch.places, (uint64_t)b->places * sizeof(int32_t));
-    int32_t *places = (int32_t *)((uint8_t *)list.buffer->host + list.offset);
-    b->jobs = b->plan.experts_per_token;
+    uint64_t at = b->jobs * sizeof(struct fm_expert);
+    fm_range table = fm_at(b->scratch.table, at);
     for (uint32_t i = 0; i < count; i++) {
-        fill_entry(b, jobs[i].place, &jobs[i].view);
-        places[i] = (int32_t)jobs[i].place;
+        fill_entry(b, b->jobs, &jobs[i].view);
+        table_entry(b, b->jobs++)->place = jobs[i].place;
     }
-    b->places += (count + 3) / 4 * 4;
-    uint32_t both = together(l);
-    token_product(b, l, FM_GATE, both, list, count);
-    if (both == 1)
-        token_product(b, l, FM_UP, 1, list, count);
-    fm_gpu_barrier(b);
-    token_product(b, l, FM_DOWN, 1, list, count);
+    if (!b->device->limits.unified) { /* every SIMD group reads it */
+        uint64_t bytes = count * sizeof(struct fm_expert);
+        struct fm_copy_args args = {(uint32_t)(bytes / 4)};
+        fm_range copy = fm_at(b->scratch.entry, at);
+        FM_DISPATCH(b, b->copy_words, FM_THREADS, (args.count + FM_THREADS - 1) / FM_THREADS, 1, 1,
+                    fm_bytes(table, bytes), fm_bytes(copy, bytes), FM_CONSTANTS(args));
+        fm_gpu_barrier(b);
+        table = copy;
+    }
+    products_of_token(b, l, table, count);
     return fm_gpu_commit(b);
 }
 
@@ -192,9 +206,10 @@ static void block_product(fm_backend *b, const fm_gpu_layer *l, uint32_t which, 
         .per_token = down ? 1 : b->plan.experts_per_token,
     };
     fm_range y = down ? s->out : which == FM_GATE ? s->gate : s->up;
-    FM_DISPATCH(b, m->kernels.block, FM_THREADS, (m->format.rows + FM_BLOCK - 1) / FM_BLOCK, count, matrices,
-                fm_bytes(s->table, b->jobs * sizeof(struct fm_expert)), fm_bytes(tiles, count * sizeof(struct fm_tile)),
-                fm_floats(s->pairs, b->pairs), down ? fm_floats(s->gate, pairs * cols) : fm_floats(s->h, n * cols),
+    FM_DISPATCH(b, m->kernels.block, b->tile_threads, (m->format.rows + b->tile_rows - 1) / b->tile_rows, count,
+                matrices, fm_bytes(s->table, b->jobs * sizeof(struct fm_expert)),
+                fm_bytes(tiles, count * sizeof(struct fm_tile)), fm_floats(s->pairs, b->pairs),
+                down ? fm_floats(s->gate, pairs * cols) : fm_floats(s->h, n * cols),
                 down ? fm_floats(s->up, pairs * cols) : fm_floats(s->h, n * cols), fm_floats(y, pairs * rows),
                 matrices == 2 ? fm_floats(s->up, pairs * rows) : nothing(b), FM_CONSTANTS(args));
 }
@@ -208,7 +223,7 @@ static fm_ticket experts_of_block(fm_backend *b, const fm_gpu_layer *l, uint32_t
     for (uint32_t j = 0; j < count; j++) {
         fill_entry(b, b->jobs, &jobs[j].view);
         for (uint32_t i = 0; i < jobs[j].n; i++) {
-            if (i % FM_BLOCK == 0)
+            if (i % b->tile_tokens == 0)
                 tiles[b->tiles++] = (struct fm_tile){b->jobs, b->pairs, 0, 0};
             tiles[b->tiles - 1].count++;
             uint32_t token = (uint32_t)jobs[j].tokens[i];
@@ -233,15 +248,83 @@ fm_ticket fm_gpu_experts(fm_backend *b, uint32_t layer, uint32_t n, const fm_exp
     return n == 1 ? experts_of_token(b, l, jobs, count) : experts_of_block(b, l, n, jobs, count);
 }
 
-void fm_gpu_combine(fm_backend *b, uint32_t layer, uint32_t n, const float *weights) {
-    (void)layer, (void)weights; /* the GPU has its own copy */
+static void combine(fm_backend *b, uint32_t n, fm_range weights) {
     fm_gpu_scratch *s = &b->scratch;
     uint64_t hidden = b->config.hidden, k = b->plan.experts_per_token;
     struct fm_combine_args args = {b->config.hidden, b->plan.experts_per_token, n};
     FM_DISPATCH(b, b->combine, FM_THREADS, (b->config.hidden + FM_THREADS - 1) / FM_THREADS, n, 1,
                 fm_floats(s->x, n * hidden), fm_floats(s->shared, n * hidden), fm_floats(s->shared_gate, n),
-                fm_floats(s->out, n * k * hidden), fm_floats(s->weights, n * k), FM_CONSTANTS(args));
+                fm_floats(s->out, n * k * hidden), fm_floats(weights, n * k), FM_CONSTANTS(args));
     fm_gpu_barrier(b);
+}
+
+void fm_gpu_combine(fm_backend *b, uint32_t layer, uint32_t n, const float *weights) {
+    (void)layer, (void)weights; /* the GPU has its own copy */
+    combine(b, n, b->scratch.weights);
+}
+
+/* ---- every expert in memory ---------------------------------------------------------------------------------------
+ */
+
+fm_status fm_gpu_settle(fm_backend *b, const fm_expert_view *views, fm_error *err) {
+    const fm_config *c = &b->config;
+    b->settled = false;
+    if (!views)
+        return FM_OK;
+    size_t count = (size_t)c->layers * c->experts;
+    struct fm_expert *entries = calloc(count, sizeof *entries);
+    if (!entries)
+        return fm_fail(err, FM_NO_MEMORY, "out of memory for the table of experts");
+    for (size_t i = 0; i < count; i++)
+        for (int p = 0; p < FM_EXPERT_PARTS; p++)
+            entries[i].part[p] = address_of(b, views[i].part[p]);
+    fm_range to = b->scratch.entries;
+    fm_status status = fm_wait(b->device, fm_gpu_commit(b), err);
+    if (status == FM_OK)
+        status = fm_upload(to.buffer, to.offset, entries, count * sizeof *entries, err);
+    free(entries);
+    b->settled = status == FM_OK;
+    return status;
+}
+
+/* Layers of a list: the GPU begins with the first while the CPU encodes the next. */
+enum { LAYERS_OF_LIST = 8 };
+
+/* In one list: router and shared expert; choice; experts of the choice; combine. The choice of each layer is kept. */
+void fm_gpu_settled(fm_backend *b, uint32_t layer) {
+    const fm_gpu_layer *l = &b->weights.layers[layer];
+    const fm_config *c = &b->config;
+    fm_gpu_scratch *s = &b->scratch;
+    uint32_t k = b->plan.experts_per_token;
+    uint64_t at = layer * fm_gpu_choice(&b->plan) * sizeof(int32_t), entry = sizeof(struct fm_expert);
+    const fm_gpu_product products[] = {{&l->router, s->router},
+                                       {&l->shared_gate, s->inner[0]},
+                                       {&l->shared_up, s->inner[1]},
+                                       {&l->shared_expert_gate, s->shared_gate}};
+    fm_gpu_matvec(b, products, 4, s->x, l->post_norm, FM_STAGE_NORM, false);
+    fm_gpu_barrier(b);
+    struct fm_choose_args args = {c->experts, k, 0, true};
+    FM_DISPATCH(b, b->choose, FM_SIMD, 1, 1, 1, fm_floats(s->router, c->experts), fm_floats(fm_at(s->choice, at), k),
+                fm_floats(fm_at(s->weights, at), k), fm_floats(fm_at(s->chosen, at), k),
+                fm_floats(fm_at(s->weighted, at), k),
+                fm_bytes(fm_at(s->entries, layer * c->experts * entry), c->experts * entry),
+                fm_bytes(s->entry, k * entry), FM_CONSTANTS(args));
+    fm_gpu_matvec(b, &(fm_gpu_product){&l->shared_down, s->shared}, 1, s->inner[0], s->inner[1], FM_STAGE_SWIGLU,
+                  false);
+    fm_gpu_barrier(b);
+    products_of_token(b, l, s->entry, k);
+    fm_gpu_barrier(b);
+    combine(b, 1, fm_at(s->weights, at));
+    if ((layer + 1) % LAYERS_OF_LIST == 0)
+        fm_gpu_commit(b);
+}
+
+void fm_gpu_chosen(fm_backend *b, int32_t *experts) {
+    uint32_t k = b->plan.experts_per_token;
+    fm_range r = b->scratch.chosen;
+    const int32_t *from = (const int32_t *)((uint8_t *)r.buffer->host + r.offset);
+    for (uint32_t l = 0; l < b->config.layers; l++)
+        memcpy(experts + (size_t)l * k, from + l * fm_gpu_choice(&b->plan), k * sizeof *experts);
 }
 
 /* ---- the memory of the expert cache ------------------------------------------------------------------------------

@@ -22,24 +22,42 @@ uint32_t fm_gpu_shift(const fm_format *f) {
     return shift;
 }
 
-/* Lanes of a SIMD group that share a row: as many as there are packs of 32 columns, up to all. */
+/* Lanes of a SIMD group that share a row, from 4 to all: two packs of 32 columns each, which are under way at once. */
 static uint32_t lanes_of(uint32_t cols) {
-    uint32_t packs = (cols + 31) / 32, lanes = 1;
-    while (lanes < packs && lanes < FM_SIMD)
+    uint32_t packs = (cols + 31) / 32, lanes = 4;
+    while (2 * lanes < packs && lanes < FM_SIMD)
         lanes *= 2;
     return lanes;
 }
 
-/* More rows a group read x less often, but leave fewer groups; a large GPU wants about this many. */
-enum { GROUPS_WANTED = 512 };
+uint32_t fm_gpu_sets(uint32_t rows, uint32_t cols) {
+    uint32_t of_set = FM_SIMD / lanes_of(cols) * FM_ROWS;
+    return (rows + of_set - 1) / of_set;
+}
 
-fm_gpu_share fm_gpu_share_of(uint32_t cols, uint64_t rows) {
-    fm_gpu_share s = {FM_VECTOR_THREADS, lanes_of(cols), FM_ROWS, 0};
-    for (;; s.threads > FM_THREADS ? (s.threads /= 2) : (s.many /= 2)) {
-        s.rows = s.threads / s.lanes * s.many;
-        if (rows / s.rows >= GROUPS_WANTED || (s.many == 1 && s.threads == FM_THREADS))
-            return s;
-    }
+/* As many groups as the GPU runs at once, and all of their SIMD groups at work: where there are too few sets of rows
+ * for that, columns are split too, and groups are made smaller so that each core gets one. */
+fm_gpu_share fm_gpu_share_of(const fm_backend *b, uint32_t cols, uint32_t sets, uint32_t times) {
+    uint32_t packs = (cols + 31) / 32, groups = b->device->limits.groups / times, simds = FM_VECTOR_THREADS / FM_SIMD;
+    fm_gpu_share s = {.lanes = lanes_of(cols), .split = 1};
+    groups = groups ? groups : 1;
+    /* A lane keeps two packs, of columns that are staged together. */
+    uint32_t staged = packs < FM_TILE_COLUMNS / 32 ? packs : FM_TILE_COLUMNS / 32;
+    while (s.lanes == FM_SIMD && s.lanes * s.split * 4 <= staged && s.split < simds &&
+           sets * s.split * 2 <= groups * simds)
+        s.split *= 2;
+    while (simds > s.split && simds > 4 && 2 * sets * s.split <= groups * simds)
+        simds /= 2;
+    uint32_t wanted = (sets * s.split + simds - 1) / simds;
+    s.threads = simds * FM_SIMD;
+    s.groups = wanted < groups ? wanted : groups;
+    return s;
+}
+
+/* Of the groups for `all` sets, those for `sets` of them. */
+static uint32_t groups_for(fm_gpu_share share, uint32_t sets, uint32_t all) {
+    uint32_t groups = (uint32_t)((uint64_t)share.groups * sets / all);
+    return groups ? groups : 1;
 }
 
 fm_status fm_gpu_kernels_for(fm_backend *b, const fm_format *f, bool aligned, const char *vector, const char *block,
@@ -51,7 +69,7 @@ fm_status fm_gpu_kernels_for(fm_backend *b, const fm_format *f, bool aligned, co
     };
     fm_status status = fm_kernel_get(b->device, vector, constants, 3, FM_VECTOR_THREADS, &kernels->vector, err);
     if (status == FM_OK)
-        status = fm_kernel_get(b->device, block, constants, 3, FM_THREADS, &kernels->block, err);
+        status = fm_kernel_get(b->device, block, constants, 3, b->tile_threads, &kernels->block, err);
     return status;
 }
 
@@ -78,17 +96,17 @@ static fm_arg nowhere(fm_backend *b) {
 static void matvec_of(fm_backend *b, const fm_gpu_product *const *p, uint32_t count, fm_range x, fm_range second,
                       uint32_t stage, bool add) {
     const fm_format *f = &p[0]->m->format;
-    uint64_t rows = 0;
+    uint32_t sets = 0;
     for (uint32_t i = 0; i < count; i++)
-        rows += p[i]->m->format.rows;
-    fm_gpu_share share = fm_gpu_share_of(f->cols, rows);
+        sets += fm_gpu_sets(p[i]->m->format.rows, f->cols);
+    fm_gpu_share share = fm_gpu_share_of(b, f->cols, sets, 1);
     uint32_t groups = 0;
     struct fm_matvec_args args = {
         .matrices = count,
         .cols = f->cols,
         .group_shift = fm_gpu_shift(f),
         .lanes = share.lanes,
-        .many = share.many,
+        .split = share.split,
         .stage = stage,
         .add = add,
         .eps = b->config.norm_eps,
@@ -103,7 +121,8 @@ static void matvec_of(fm_backend *b, const fm_gpu_product *const *p, uint32_t co
         if (i < count) {
             args.rows[i] = of->m->format.rows;
             args.first_group[i] = groups;
-            groups += (of->m->format.rows + share.rows - 1) / share.rows;
+            groups += groups_for(share, fm_gpu_sets(args.rows[i], f->cols), sets);
+            args.first_group[i + 1] = groups;
         }
     }
     a[16] = fm_floats(x, f->cols);
@@ -133,9 +152,9 @@ void fm_gpu_matmul(fm_backend *b, const fm_gpu_matrix *m, uint32_t n, fm_range x
     const fm_format *f = &m->format;
     struct fm_matmul_args args = {n, f->rows, f->cols, fm_gpu_shift(f), stage, add};
     uint64_t in = (uint64_t)n * f->cols;
-    FM_DISPATCH(b, m->kernels.block, FM_THREADS, (f->rows + FM_BLOCK - 1) / FM_BLOCK, (n + FM_BLOCK - 1) / FM_BLOCK, 1,
-                fm_bytes(m->weight, weight_bytes(m)), fm_bytes(m->scales, scale_bytes(m)),
-                fm_bytes(m->biases, scale_bytes(m)), fm_floats(x, in),
+    FM_DISPATCH(b, m->kernels.block, b->tile_threads, (f->rows + b->tile_rows - 1) / b->tile_rows,
+                (n + b->tile_tokens - 1) / b->tile_tokens, 1, fm_bytes(m->weight, weight_bytes(m)),
+                fm_bytes(m->scales, scale_bytes(m)), fm_bytes(m->biases, scale_bytes(m)), fm_floats(x, in),
                 fm_floats(stage == FM_STAGE_PLAIN ? x : second, in), fm_floats(y, (uint64_t)n * f->rows),
                 FM_CONSTANTS(args));
 }

@@ -23,7 +23,7 @@ static uint64_t larger(uint64_t a, uint64_t b) {
 
 /* Layout for these buffers; with NULLs it only counts. */
 static void lay_out(fm_gpu_scratch *s, const fm_table *table, const fm_plan *plan, carver *m, carver *large,
-                    carver *host) {
+                    carver *host, bool unified) {
     const fm_config *c = &table->config;
     uint64_t sweep = plan->sweep, chunk = plan->chunk, k = plan->experts_per_token, pairs = sweep * k;
     uint64_t query = (uint64_t)c->heads * c->head_dim, value = (uint64_t)c->linear_value_heads * c->linear_value_dim;
@@ -32,11 +32,13 @@ static void lay_out(fm_gpu_scratch *s, const fm_table *table, const fm_plan *pla
     s->h = carve(m, sweep * c->hidden);
     s->shared = carve(m, sweep * c->hidden);
     s->shared_gate = carve(m, sweep);
-    s->choice = carve(m, pairs);
-    s->weights = carve(m, pairs);
+    uint64_t choices = larger(pairs, c->layers * fm_gpu_choice(plan));
+    s->choice = carve(m, choices);
+    s->weights = carve(m, choices);
     s->gate = carve(large, pairs * c->moe_inner);
     s->up = carve(large, pairs * c->moe_inner);
     s->out = carve(large, pairs * c->hidden);
+    s->rotation = carve(m, sweep * c->rope_dim);
     s->norm = carve(m, chunk * c->hidden);
     s->qg = carve(m, chunk * 2 * query);
     s->q = carve(m, chunk * query);
@@ -54,28 +56,30 @@ static void lay_out(fm_gpu_scratch *s, const fm_table *table, const fm_plan *pla
     s->router = carve(m, chunk * c->experts);
     s->inner[0] = carve(m, chunk * c->shared_inner);
     s->inner[1] = carve(m, chunk * c->shared_inner);
+    s->entries = carve(m, (uint64_t)c->layers * c->experts * sizeof(struct fm_expert) / 4);
+    s->entry = carve(m, k * sizeof(struct fm_expert) / 4);
     s->unused = carve(m, 4 * FM_UNUSED);
 
     s->jobs_most = (uint32_t)(c->experts + pairs / chunk + 64);
     s->tiles_most = (uint32_t)(s->jobs_most + pairs / FM_BLOCK);
     s->pairs_most = (uint32_t)(pairs + 4 * (uint64_t)s->jobs_most);
-    s->places_most = (uint32_t)(5 * k + 16);
     s->ids = carve(host, sweep);
-    s->rotation = carve(host, sweep * c->rope_dim);
-    s->chosen = carve(host, pairs);
-    s->weighted = carve(host, pairs);
+    s->rotation_made = carve(host, sweep * c->rope_dim);
+    s->chosen = carve(host, choices);
+    s->weighted = carve(host, choices);
     s->table = carve(host, (uint64_t)s->jobs_most * sizeof(struct fm_expert) / 4);
-    s->places = carve(host, s->places_most);
     s->pairs = carve(host, s->pairs_most);
     s->tiles = carve(host, (uint64_t)s->tiles_most * sizeof(struct fm_tile) / 4);
     s->logits = carve(host, (uint64_t)FM_HEAD_ROWS * c->vocab);
+    s->logits_made = unified ? s->logits : carve(m, (uint64_t)FM_HEAD_ROWS * c->vocab);
 }
 
 fm_status fm_gpu_scratch_new(fm_gpu_scratch *s, const fm_table *table, const fm_plan *plan, fm_device *device,
                              fm_error *err) {
     memset(s, 0, sizeof *s);
     carver m = {0}, large = {0}, host = {0};
-    lay_out(s, table, plan, &m, &large, &host);
+    /* Without a device, for one that needs the most. */
+    lay_out(s, table, plan, &m, &large, &host, device && device->limits.unified);
     s->bytes = m.at + large.at + host.at;
     if (!device)
         return FM_OK;
@@ -87,7 +91,7 @@ fm_status fm_gpu_scratch_new(fm_gpu_scratch *s, const fm_table *table, const fm_
     m = (carver){s->memory, 0};
     large = (carver){s->large, 0};
     host = (carver){s->host, 0};
-    lay_out(s, table, plan, &m, &large, &host);
+    lay_out(s, table, plan, &m, &large, &host, device->limits.unified);
     return status;
 }
 

@@ -439,8 +439,8 @@ static fm_status soft_open(const fm_device_options *options, fm_device **out, fm
         return fm_fail(err, FM_NO_MEMORY, "out of memory for the soft device");
     extern const fm_device_ops fm_soft_device;
     d->base.ops = &fm_soft_device;
-    d->base.limits =
-        (fm_device_limits){"soft: the shaders on the CPU", UINT64_MAX / 2, 0, FM_THREADS_MOST, 32 << 10, true};
+    d->base.limits = (fm_device_limits){
+        "soft: the shaders on the CPU", UINT64_MAX / 2, 0, FM_THREADS_MOST, 32 << 10, 4, 0, 0, 0, true};
     d->order = options->order;
     d->random = options->order;
     fm_status status = load_library(d, options->kernels, err);

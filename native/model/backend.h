@@ -77,6 +77,12 @@ typedef struct fm_backend_ops {
     fm_ticket (*experts)(fm_backend *backend, uint32_t layer, uint32_t n, const fm_expert_job *jobs, uint32_t count);
     /* x += y + the kept outputs, in order of place (n == 1). */
     void (*combine)(fm_backend *backend, uint32_t layer, uint32_t n, const float *weights);
+    /* The five above for a block of one token, when every expert is in memory: nobody waits for the choice. `settle`
+     * says where the experts are, views [layers][experts], or with NULL that they do not stay any more; `chosen` gives
+     * the choices of the token [layers][k] when all is finished. NULL where it does not pay. */
+    fm_status (*settle)(fm_backend *backend, const fm_expert_view *views, fm_error *err);
+    void (*settled)(fm_backend *backend, uint32_t layer);
+    void (*chosen)(fm_backend *backend, int32_t *experts);
     /* logits [count][vocab] of tokens first … first + count - 1. */
     fm_status (*head)(fm_backend *backend, uint32_t first, uint32_t count, float *logits, fm_error *err);
     /* Until the work of a ticket is done; until all is. */

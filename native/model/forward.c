@@ -13,6 +13,7 @@
 #include "../base/error.h"
 #include "../base/system.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 /* Experts of one backend call: enough that small jobs share a parallel region. */
@@ -37,6 +38,7 @@ static uint64_t layout(fm_routing *r, const fm_config *c, const fm_plan *plan, u
     r->first = (uint32_t *)carve(memory, &at, (c->experts + 1) * sizeof *r->first);
     r->distinct = (int32_t *)carve(memory, &at, c->experts * sizeof *r->distinct);
     r->all = (int32_t *)carve(memory, &at, c->experts * sizeof *r->all);
+    r->choices = (int32_t *)carve(memory, &at, (uint64_t)c->layers * plan->experts_per_token * sizeof *r->choices);
     return at;
 }
 
@@ -284,6 +286,48 @@ static fm_status moe(fm_call *call, uint32_t layer, uint32_t n, fm_error *err) {
     return FM_OK;
 }
 
+/* ---- every expert in memory ---------------------------------------------------------------------------------------
+ */
+
+/* Tells the backend where the experts are, or that they do not stay; false when there is no such way. */
+static fm_status settle(fm_model *m, fm_error *err) {
+    const fm_config *c = &m->table->config;
+    uint64_t changes;
+    if (!m->ops->settle)
+        return FM_OK;
+    bool all = fm_experts_all(m->experts, &changes);
+    if (all == m->settled && (!all || changes == m->settled_changes))
+        return FM_OK;
+    m->settled = false;
+    if (!all)
+        return m->ops->settle(m->backend, NULL, err);
+    fm_expert_view *views = calloc((size_t)c->layers * c->experts, sizeof *views);
+    if (!views)
+        return fm_fail(err, FM_NO_MEMORY, "out of memory for the table of experts");
+    for (uint32_t l = 0; l < c->layers; l++)
+        for (uint32_t e = 0; e < c->experts; e++)
+            fm_experts_view_of(m->experts, l, (int32_t)e, &views[(size_t)l * c->experts + e]);
+    fm_status status = m->ops->settle(m->backend, views, err);
+    free(views);
+    m->settled = status == FM_OK;
+    m->settled_changes = changes;
+    return status;
+}
+
+/* What a token chose, when it went through without anyone looking. */
+static void account(fm_call *call) {
+    fm_model *m = call->model;
+    uint32_t k = m->plan.experts_per_token;
+    const fm_session *s = call->sessions[0];
+    m->ops->chosen(m->backend, m->routing.choices);
+    for (uint32_t l = 0; l < m->table->config.layers; l++) {
+        const int32_t *ids = m->routing.choices + (size_t)l * k;
+        if (s->trace)
+            s->trace(s->trace_context, l, 1, ids);
+        fm_experts_used(m->experts, l, ids, k);
+    }
+}
+
 /* ---- all layers ----------------------------------------------------------------------------------------------------
  */
 
@@ -293,18 +337,32 @@ static fm_status forward(fm_call *call, const int32_t *ids, const fm_stretch *st
     const fm_config *c = &m->table->config;
     uint64_t before = call->done;
     call->mark = fm_now();
+    fm_status status = n == 1 ? settle(m, err) : FM_OK;
+    if (status != FM_OK)
+        return status;
+    bool settled = n == 1 && m->settled;
     m->ops->embed(m->backend, ids, n, stretches, stretch_count);
     spent(call, FM_WORK_ENDS);
     for (uint32_t layer = 0; layer < c->layers; layer++) {
         if (!m->ops->mixer(m->backend, layer, stretches, stretch_count, stopped, call))
             return cancelled(err);
         spent(call, c->full_attention[layer] ? FM_WORK_ATTENTION : FM_WORK_DELTA);
-        fm_status status = moe(call, layer, n, err);
+        if (settled)
+            m->ops->settled(m->backend, layer);
+        else
+            status = moe(call, layer, n, err);
         if (status != FM_OK)
             return status;
         call->done = before + (uint64_t)n * (layer + 1) / c->layers;
     }
-    return logits_count ? m->ops->head(m->backend, n - logits_count, logits_count, logits, err) : FM_OK;
+    if (logits_count)
+        status = m->ops->head(m->backend, n - logits_count, logits_count, logits, err);
+    if (status == FM_OK && settled) {
+        status = m->ops->finish(m->backend, err);
+        if (status == FM_OK)
+            account(call);
+    }
+    return status;
 }
 
 fm_status fm_forward(fm_call *call, const int32_t *ids, const fm_stretch *stretches, uint32_t stretch_count, uint32_t n,

@@ -37,6 +37,27 @@ static fm_status open_files(fm_model *m, const fm_options *options, fm_error *er
     return FM_OK;
 }
 
+/* Where the cache has room for every expert, a GPU gets all of them at once: then no token waits for a choice. */
+static fm_status load_experts(fm_model *m, fm_progress progress, void *context, fm_error *err) {
+    const fm_config *c = &m->table->config;
+    fm_status status = FM_OK;
+    for (uint32_t l = 0; l < c->layers && status == FM_OK; l++) {
+        fm_experts_request(m->experts, l, m->routing.all, c->experts);
+        for (uint32_t e = 0; e < c->experts && status == FM_OK; e++) {
+            fm_expert_view view;
+            int32_t got;
+            status = fm_experts_acquire(m->experts, (int32_t)e, true, &got, &view, err);
+            if (status == FM_OK)
+                fm_experts_release(m->experts, (int32_t)e);
+        }
+        fm_experts_finish(m->experts);
+        uint64_t done = m->plan.dense + m->plan.experts_total / c->layers * (l + 1);
+        if (status == FM_OK && progress && progress(context, done, m->plan.dense + m->plan.experts_total))
+            status = fm_fail(err, FM_CANCELLED, "loading was cancelled");
+    }
+    return status;
+}
+
 fm_status fm_model_open(const fm_spec *spec, const fm_options *options, fm_progress progress, void *progress_context,
                         fm_model **out, fm_error *err) {
     fm_model *m = calloc(1, sizeof *m);
@@ -79,6 +100,8 @@ fm_status fm_model_open(const fm_spec *spec, const fm_options *options, fm_progr
         };
         status = fm_experts_new(&m->experts, &o, err);
     }
+    if (status == FM_OK && m->ops->settle && m->plan.cache_slots == m->table->config.layers * m->table->config.experts)
+        status = load_experts(m, progress, progress_context, err);
     if (status != FM_OK) {
         fm_model_close(m);
         return status;

@@ -19,6 +19,7 @@ typedef struct fm_routing {
     uint32_t *first;      /* [experts + 1]: where an expert's tokens begin */
     int32_t *distinct;    /* [experts]: those that have tokens, ascending */
     int32_t *all;         /* [experts]: 0, 1, 2, … */
+    int32_t *choices;     /* [layers][k]: of a token that nobody waited for */
     uint8_t *memory;
     uint64_t bytes;
 } fm_routing;
@@ -33,9 +34,11 @@ struct fm_model {
     fm_routing routing;
     fm_stretch *stretches; /* [plan.sweep] of the step under way */
     bool direct;
-    uint64_t reserved;    /* bytes of the budget that the caller uses */
-    atomic_uint sessions; /* changes under the lock; read by fm_model_room without it */
-    pthread_mutex_t lock; /* held by the one call that uses the backend, the cache, the routing or the stretches */
+    bool settled;             /* the backend knows where all experts are, as of: */
+    uint64_t settled_changes; /* of fm_experts_all */
+    uint64_t reserved;        /* bytes of the budget that the caller uses */
+    atomic_uint sessions;     /* changes under the lock; read by fm_model_room without it */
+    pthread_mutex_t lock;     /* held by the one call that uses the backend, the cache, the routing or the stretches */
 
     pthread_mutex_t closing_lock; /* guards: */
     fm_session *closing;          /* sessions that were closed while a call ran; see session.c */

@@ -75,6 +75,13 @@ void fm_experts_chosen(fm_experts *src, uint32_t layer, const int32_t *ids, uint
  * wrong, n <= experts_per_token. How often those of a rank came true decides whether it is read. */
 void fm_experts_prefetch(fm_experts *src, uint32_t layer, const int32_t *ids, uint32_t n, bool guesses);
 
+/* Whether every expert of every layer is in memory, where they stay until the next resize. `changes` grows whenever one
+ * comes: the same as before means that none has moved. */
+bool fm_experts_all(fm_experts *src, uint64_t *changes);
+/* Where an expert is, when all are in memory; that a token used these, which it found without a request. */
+void fm_experts_view_of(fm_experts *src, uint32_t layer, int32_t expert, fm_expert_view *view);
+void fm_experts_used(fm_experts *src, uint32_t layer, const int32_t *ids, uint32_t k);
+
 void fm_experts_stats_get(fm_experts *src, fm_experts_stats *stats);
 /* What the cache does with each expert, [layers][experts]: how often it was asked for and how often read, modulo 2^32,
  * and whether it is in memory. Any thread may call. */

@@ -2,6 +2,7 @@
 
 #include "../base/system.h"
 
+#include <float.h>
 #include <math.h>
 
 uint8_t *fm_slot_part(const fm_experts *src, int32_t index, uint32_t layer, int32_t expert, int part) {
@@ -19,6 +20,7 @@ int32_t *fm_slot_of(fm_experts *src, uint32_t layer, int32_t expert) {
 
 void fm_slot_forget(fm_experts *src, int32_t i) {
     slot *s = &src->slots[i];
+    src->ready -= s->state == READY;
     if (s->layer != FM_NONE)
         *fm_slot_of(src, (uint32_t)s->layer, s->expert) = FM_NONE;
     s->layer = s->expert = FM_NONE;
@@ -34,6 +36,9 @@ void fm_slot_offer(fm_experts *src, int32_t i) {
     double score = FM_SCORE_EMPTY;
     if (s->state == READY)
         score = s->layer == src->ahead ? FM_SCORE_AHEAD : fm_policy_score(src->policy, (uint32_t)s->layer, s->expert);
+    /* What is here and was never chosen goes after what is empty. */
+    if (s->state == READY && score < -DBL_MAX)
+        score = -DBL_MAX;
     fm_policy_offer(src->policy, i, score);
     if (src->wishes.next < src->wishes.n)
         pthread_cond_signal(&src->to_read);
@@ -131,6 +136,8 @@ void fm_slots_read_ended(fm_experts *src, int32_t i) {
         fm_slot_forget(src, i);
     } else {
         s->state = READY;
+        src->ready++;
+        src->changes++;
     }
     if (s->pins == 0)
         fm_slot_offer(src, i);

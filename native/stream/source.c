@@ -117,6 +117,30 @@ void fm_experts_resize(fm_experts *src, uint32_t slots) {
     pthread_mutex_unlock(&src->lock);
 }
 
+bool fm_experts_all(fm_experts *src, uint64_t *changes) {
+    pthread_mutex_lock(&src->lock);
+    bool all = src->ready == src->o.layers * src->o.experts;
+    *changes = src->changes;
+    pthread_mutex_unlock(&src->lock);
+    return all;
+}
+
+void fm_experts_view_of(fm_experts *src, uint32_t layer, int32_t expert, fm_expert_view *view) {
+    pthread_mutex_lock(&src->lock);
+    for (int p = 0; p < FM_EXPERT_PARTS; p++)
+        view->part[p] = fm_slot_part(src, *fm_slot_of(src, layer, expert), layer, expert, p);
+    pthread_mutex_unlock(&src->lock);
+}
+
+void fm_experts_used(fm_experts *src, uint32_t layer, const int32_t *ids, uint32_t k) {
+    pthread_mutex_lock(&src->lock);
+    fm_policy_chosen(src->policy, layer, ids, 1, k);
+    for (uint32_t i = 0; i < k; i++)
+        src->asked[(size_t)layer * src->o.experts + (size_t)ids[i]]++;
+    src->stats.hits += k;
+    pthread_mutex_unlock(&src->lock);
+}
+
 void fm_experts_stats_get(fm_experts *src, fm_experts_stats *stats) {
     pthread_mutex_lock(&src->lock);
     *stats = src->stats;

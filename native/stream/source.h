@@ -55,6 +55,8 @@ struct fm_experts {
     uint32_t queue_first, queue_count, reading;
     uint32_t under_way; /* parts that read threads are reading, and */
     double under_way_since;
+    uint32_t ready;   /* slots that hold an expert */
+    uint64_t changes; /* how often one came to */
     bool stop;
 
     struct request {

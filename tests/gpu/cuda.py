@@ -43,10 +43,17 @@ def _base() -> set[str]:
 
 
 @cache
+def architecture() -> str:
+    major = ctypes.c_int()
+    check(_driver().cuDeviceGetAttribute(ctypes.byref(major), 75, 0), "attribute")
+    return "sm_90" if major.value >= 9 else "sm_80"
+
+
+@cache
 def function(name: str, variant: tuple[int, int, int]) -> ctypes.c_void_p:
     d = _driver()
     file = "base" if name in _base() else "f{}s{}a{}".format(*variant)
-    text = (build.cuda_folder() / f"{file}.ptx").read_bytes()
+    text = (build.cuda_folder() / architecture() / f"{file}.ptx").read_bytes()
     module, found = ctypes.c_void_p(), ctypes.c_void_p()
     check(d.cuModuleLoadData(ctypes.byref(module), text), f"loading {file}.ptx")
     check(d.cuModuleGetFunction(ctypes.byref(found), module, name.encode()), name)
@@ -74,9 +81,7 @@ class Memory:
         _driver().cuMemFree_v2(self.address)
 
 
-def launch(
-    kernel: ctypes.c_void_p, args: Sequence[Memory | bytes], groups: tuple[int, int, int], threads: int
-) -> None:
+def launch(kernel: ctypes.c_void_p, args: Sequence[Memory | bytes], groups: tuple[int, int, int], threads: int) -> None:
     values = [ctypes.create_string_buffer(a, len(a)) if isinstance(a, bytes) else a.address for a in args]
     pointers = (ctypes.c_void_p * len(values))(*(ctypes.addressof(v) for v in values))
     check(_driver().cuLaunchKernel(kernel, *groups, threads, 1, 1, 0, None, pointers, None), "launch")

@@ -17,8 +17,13 @@ def _barriers() -> list[tuple[str, str, tuple[str, str], str]]:
     """A removed barrier: the one after the given line."""
     places = {
         ("matvec", "matvec"): [
-            "squares += stage(x, second, how, m.cols, from, staged, simd * 32 + simd_lane, simds * 32);\n        ",
-            "partial[simd] = squares;\n        ",
+            "staged, totals, p.simd * 32 + p.lane, p.simds * 32);\n                ",
+            "partial[p.simd] = squares;\n            ",
+        ],
+        ("matvec", "matvec_wide"): [
+            "if (round > 0 || from > 0)\n                    ",
+            "if (p.split > 1) { /* a set has FM_ROWS rows then */\n            ",
+            "partial[p.simd * FM_ROWS + in_row / quarter] = sum;\n            ",
         ],
         ("matmul", "matmul"): [
             "x_rows[index] = first_token + min(index, count - 1);\n    ",
@@ -28,7 +33,8 @@ def _barriers() -> list[tuple[str, str, tuple[str, str], str]]:
         ],
         ("rows", "norm_rows"): ["partial[simd] = squares;\n    "],
         ("router", "choose"): ["left[where] = taken;\n        }\n        "],
-        ("attention", "rope"): ["head[d] = from[d] * factor * weight[d];\n    "],
+        ("router", "choose_resident"): ["if (args.resident) {\n        "],
+        ("attention", "rope"): ["head[i * 32 + lane] = x[i] * factor * w[i];\n    "],
         ("attention", "attend_token"): ["weight[h * FM_SPAN + p] = sum;\n        }\n    }\n    "],
         ("attention", "attend_block"): [
             "simdgroup_store(score[i], scores + i * 8 * SCORES + simd * 8, SCORES);\n        ",
@@ -37,34 +43,37 @@ def _barriers() -> list[tuple[str, str, tuple[str, str], str]]:
         ("delta", "delta_step"): ["factor[simd] = rsqrt(squares + 1e-6f) * (simd == 0 ? rsqrt(float(dk)) : 1.0f);\n    }\n    "],
     }  # fmt: skip
     return [
-        (file, case, (before + BARRIER, before), "thread") for (file, case), list_ in places.items() for before in list_
+        (file, case, (before + BARRIER, before + ";" * before.endswith(")\n                    ")), "thread")
+        for (file, case), list_ in places.items()
+        for before in list_
     ]
 
 
 OTHERS = [
     # Indices.
-    ("matvec", "matvec", ("y[first + r] = args.add", "y[first + r / 2] = args.add"), "plain"),
-    ("matvec", "experts_matvec", ("table + ids[place]", "table + place % 3"), "plain"),
+    ("matvec", "matvec", ("y[row] = add ?", "y[row / 2] = add ?"), "plain"),
+    ("matvec", "experts_matvec", ("w.table + which / w.matrices;", "w.table + which % 2;"), "plain"),
     ("matmul", "experts_matmul", ("/ args.per_token;", "% args.per_token;"), "plain"),
-    ("rows", "combine", ("(t * args.k + place) * args.hidden + i", "(t * args.k + place) * args.hidden"), "plain"),
+    ("rows", "combine", ("experts[place * args.hidden + i]", "experts[place * args.hidden]"), "plain"),
     ("attention", "attend_block", ("tile + part * 4 + i <= last", "tile + part * 4 + i < last"), "plain"),
     ("attention", "rope", ("d < half_dim ? d : d - half_dim", "d / 2"), "plain"),
     ("delta", "delta_block", ("uint key_head = head / (args.value_heads / args.key_heads)", "uint key_head = head % 2"), "plain"),
     ("router", "choose", ("other == best && there < where", "other == best && there > where"), "plain"),
     # Reads and writes past the end.
-    ("matvec", "matvec", ("min(first + r, m.rows - 1);\n            load_pack", "first + r;\n            load_pack"), "address"),
-    ("matvec", "matvec", ("first + r < rows)\n            y[first + r] = args.add", "true)\n            y[first + r] = args.add"), "address"),
+    ("rows", "copy_words", ("i < args.count", "i < args.count + 4"), "plain"),
+    ("matvec", "matvec", ("uint row = min(r, last - first);", "uint row = r;"), "address"),
+    ("matvec", "matvec", ("valid && row < w.m.rows", "valid"), "address"),
     ("matmul", "matmul", ("if (first_row + tile_row < m.rows)", "if (true)"), "address"),
     ("rows", "norm_rows", ("i < args.cols; i += threads.x)\n        y", "i <= args.cols; i += threads.x)\n        y"), "address"),
     ("attention", "attend_token", ("min(args.position + 1 - from, uint(FM_SPAN))", "uint(FM_SPAN)"), "address"),
-    ("delta", "delta_step", ("i * 32 + lane < dk)\n                next_state", "i * 32 + lane < dk + 1)\n                next_state"), "address"),
+    ("delta", "delta_step", ("if (d < dk)\n                        next_state", "if (d < dk + 1)\n                        next_state"), "address"),
     # Threadgroup memory that was not written.
     ("rows", "norm_rows", ("if (lane == 0)\n        partial[simd]", "if (lane == 0 && simd > 0)\n        partial[simd]"), "plain"),
     # A SIMD operation and a barrier that not all threads reach.
     ("rows", "norm_rows", ("squares = simd_sum(squares);", "if (lane < 31)\n        squares = simd_sum(squares);"), "plain"),
     ("rows", "norm_rows", ("    threadgroup_barrier", "    if (simd > 0) threadgroup_barrier"), "plain"),
     # Misaligned loads.
-    ("matvec", "matvec", ("m.weight + (ulong(row) * packs + pack) * (4 * FORMAT)", "m.weight + (ulong(row) * packs + pack) * (4 * FORMAT) / 16 * 16 + 4 * (pack == 0)"), "address"),
+    ("matvec", "matvec", ("load_pack(words + (row * packs + pack) * (4 * FORMAT)", "load_pack(words + (row * packs + pack) * (4 * FORMAT) + 4 * (pack == 0)"), "address"),
 ]  # fmt: skip
 
 

@@ -48,13 +48,14 @@ def test_every_group_and_scale(name: str, group: int, scale: str) -> None:
 @pytest.mark.parametrize(
     ("name", "options"),
     [
-        # More columns than threadgroup memory holds; all lanes on one row; results added.
-        ("matvec", {"cols": 2048 + 64, "rows": (9,), "add": 1, "stage": 2, "sanitizer": "address"}),
-        ("matvec", {"cols": 4096, "rows": (5, 3, 2, 1), "stage": 0, "threads": 128}),
-        ("matvec", {"cols": 2048 + 512, "many": 1, "rows": (7, 2)}),
-        ("matvec", {"many": 2, "form": 3}),
+        # More columns than threadgroup memory holds; all lanes on one row; columns shared out; results added.
+        ("matvec", {"cols": 4096 + 64, "rows": (25,), "add": 1, "stage": 2, "groups": 1, "sanitizer": "address"}),
+        ("matvec", {"cols": 4096, "rows": (5, 3, 2, 1), "stage": 0, "threads": 128, "split": 2}),
+        ("matvec", {"cols": 8192, "rows": (5, 9), "threads": 128, "split": 2, "sanitizer": "thread"}),
+        ("matvec", {"cols": 2048 + 512, "rows": (7, 2), "groups": 1}),
+        ("matvec", {"groups": 3, "form": 3}),
         ("experts_matvec", {"stage": 2}),
-        ("experts_matvec", {"cols": 2048 + 32, "rows": 3}),
+        ("experts_matvec", {"cols": 4096 + 32, "rows": 3, "groups": 1}),
         ("matmul", {"stage": 2, "add": 1, "n": 1}),
         ("matmul", {"n": 64, "rows": 64, "cols": 64}),
         ("experts_matmul", {"shared_rows": False}),

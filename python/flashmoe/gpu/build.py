@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from ..errors import FlashMoeError
@@ -76,44 +77,55 @@ CUDA_VARIANTS = (
     *((bits, scale, 1) for bits in (2, 3, 4, 5, 6, 8) for scale in _FLOATS),
     *((form, 15, aligned) for form in _FLOATS for aligned in (0, 1)),
 )
-CUDA_ARCHITECTURE = "sm_80"
+# Where dispatches begin early (inputs_ready of common.h), and where they cannot.
+CUDA_ARCHITECTURES = ("sm_80", "sm_90")
 
 
 def cuda_folder() -> Path:
     """The folder of PTX modules for the CUDA device: of the package, or compiled here and kept in the user's cache."""
     packaged = HERE / "ptx"
-    if (packaged / "base.ptx").exists():
+    if (packaged / "complete").exists():
         return packaged
     folder = cache_folder() / f"ptx-{_digest('cuda', *(p.read_text() for p in sorted(shader_folder().iterdir())))}"
-    if not (folder / "base.ptx").exists():
+    if not (folder / "complete").exists():
         compile_cuda(folder)
     return folder
 
 
 def compile_cuda(folder: Path) -> None:
-    """Writes base.ptx and one module for each variant, as native/gpu/cuda.c looks for them; base.ptx last."""
+    """Writes base.ptx and one module for each variant into a folder for each architecture, as native/gpu/cuda.c looks
+    for them, and a file `complete` last."""
     clang = find_clang()
     if clang is None:
         raise FlashMoeError(
             f"this installation has no CUDA kernels, and no clang++ {CLANG_LEAST} or newer to compile them: install "
             "a released wheel of flashmoe, or clang"
         )
-    folder.mkdir(parents=True, exist_ok=True)
-    weights = translate.to_cuda(translate.flatten(shader_folder(), translate.WEIGHTS))
-    base = translate.to_cuda(translate.flatten(shader_folder(), translate.BASE))
-    for variant in CUDA_VARIANTS:
-        _compile_ptx(clang, weights, variant, folder / "f{}s{}a{}.ptx".format(*variant))
-    _compile_ptx(clang, base, (4, 15, 1), folder / "base.ptx")
+    weights = translate.to_cuda(shader_folder(), translate.WEIGHTS)
+    base = translate.to_cuda(shader_folder(), translate.BASE)
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        jobs = []
+        for architecture in CUDA_ARCHITECTURES:
+            inside = folder / architecture
+            inside.mkdir(parents=True, exist_ok=True)
+            jobs.append(pool.submit(_compile_ptx, clang, architecture, base, (4, 15, 1), inside / "base.ptx"))
+            for variant in CUDA_VARIANTS:
+                target = inside / "f{}s{}a{}.ptx".format(*variant)
+                jobs.append(pool.submit(_compile_ptx, clang, architecture, weights, variant, target))
+        for job in jobs:
+            job.result()
+    (folder / "complete").touch()
 
 
-def _compile_ptx(clang: str, source: str, variant: tuple[int, int, int], target: Path) -> None:
+def _compile_ptx(clang: str, architecture: str, source: str, variant: tuple[int, int, int], target: Path) -> None:
     with tempfile.TemporaryDirectory(dir=target.parent) as work:
         text = Path(work) / "shaders.cu"
         text.write_text(source)
         defines = [f"-DFM_{name}={value}" for name, value in zip(("FORMAT", "SCALE", "ALIGNED"), variant, strict=True)]
+        version = "+ptx70" if architecture == "sm_80" else "+ptx78"
         run_clang(
-            [clang, "-x", "cuda", "--cuda-device-only", f"--cuda-gpu-arch={CUDA_ARCHITECTURE}", "-nocudainc"]
-            + ["-nocudalib", "-Xclang", "-target-feature", "-Xclang", "+ptx70", "-std=c++17", "-O3"]
+            [clang, "-x", "cuda", "--cuda-device-only", f"--cuda-gpu-arch={architecture}", "-nocudainc"]
+            + ["-nocudalib", "-Xclang", "-target-feature", "-Xclang", version, "-std=c++17", "-O3"]
             + ["-ffp-contract=off", "-S", f"-I{HERE}", *defines, str(text), "-o", str(Path(work) / "made")]
         )
         os.replace(Path(work) / "made", target)

@@ -4,6 +4,7 @@
 
 #pragma clang force_cuda_host_device begin
 
+#define FM_CUDA 1
 #define FM_DENORMALS 1 // formats.h
 #define __shared__ __attribute__((shared))
 #define __global__ __attribute__((global))
@@ -76,6 +77,24 @@ static inline float log(float x) {
 }
 static inline float dot(float4 a, float4 b) {
     return fma(a.x, b.x, a.y * b.y) + fma(a.z, b.z, a.w * b.w);
+}
+
+// A dispatch may begin before the one before it has ended (programmatic dependent launch, in cuda.c): it waits here, and
+// only then lets the next one begin, so that what was written two dispatches ago is there from the start.
+static inline void inputs_ready() {
+#if __CUDA_ARCH__ >= 900
+    asm volatile("griddepcontrol.wait;" ::: "memory");
+    asm volatile("griddepcontrol.launch_dependents;" ::: "memory");
+#endif
+}
+
+static inline void computed(float &value) {
+    asm volatile("" : "+f"(value));
+}
+
+// Says that it is no address of shared memory.
+static inline const uchar *in_device(const uchar *p) {
+    return (const uchar *)(const __attribute__((address_space(1))) uchar *)p;
 }
 
 enum class mem_flags { mem_none, mem_device, mem_threadgroup };

@@ -69,8 +69,8 @@ def _store(values: Array, form: str) -> tuple[Array, Array]:
 
 def lanes_for(cols: int) -> int:
     """As native/gpu/products.c chooses."""
-    packs, lanes = (cols + 31) // 32, 1
-    while lanes < packs and lanes < 32:
+    packs, lanes = (cols + 31) // 32, 4
+    while 2 * lanes < packs and lanes < 32:
         lanes *= 2
     return lanes
 

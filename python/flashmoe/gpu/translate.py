@@ -16,10 +16,12 @@ from ..errors import FlashMoeError
 WEIGHTS = ("matvec", "matmul", "embed")
 BASE = ("rows", "router", "attention", "delta")
 ORDER = WEIGHTS + BASE
+# CUDA has kernels of its own where the shared source cannot come near the card's limits: docs/gpu.md says by how much.
+CUDA_OWN = {"matmul": "cuda_matmul.hpp"}
 
 _INCLUDE = re.compile(r'^\s*#include "([\w.]+)"\s*$')
 _METAL_ONLY = re.compile(r"^\s*(#include <metal_\w+>|using namespace metal;)\s*$")
-_KERNEL = re.compile(r"\bkernel\s+void\s+(\w+)\s*\(")
+_KERNEL = re.compile(r"(?:\[\[max_total_threads_per_threadgroup\((\w+)\)\]\]\s*)?\bkernel\s+void\s+(\w+)\s*\(")
 _ATTRIBUTE = re.compile(r"\s*\[\[\s*(\w+)(?:\(\s*(\d+)\s*\))?\s*\]\]")
 _FUNCTION_CONSTANT = re.compile(r"^constant int (\w+) \[\[function_constant\((\d+)\)\]\];", re.MULTILINE)
 _SHARED = re.compile(r"\bthreadgroup\s+(\w+)\s+(\w+)\s*\[([^\];]+)\]\s*;")
@@ -60,7 +62,8 @@ class Kernel:
     name: str
     parameters: list[Parameter]
     shared: list[tuple[str, str, str]] = field(default_factory=list)  # type, name, length
-    start: int = 0  # of `kernel`, in the source
+    most_threads: str | None = None  # of a group, if it says so
+    start: int = 0  # in the source
     open: int = 0  # of the body's brace
     close: int = 0
 
@@ -97,12 +100,12 @@ def parse(source: str) -> tuple[list[Kernel], list[str]]:
     kernels = []
     for match in _KERNEL.finditer(source):
         end = _closing(source, match.end() - 1, "()")
-        parameters = [_parameter(match[1], p) for p in _split(source[match.end() : end])]
+        parameters = [_parameter(match[2], p) for p in _split(source[match.end() : end])]
         opening = source.index("{", end)
-        kernel = Kernel(match[1], parameters, [], match.start(), opening, _closing(source, opening, "{}"))
+        kernel = Kernel(match[2], parameters, [], match[1], match.start(), opening, _closing(source, opening, "{}"))
         kernel.shared = [(m[1], m[2], m[3]) for m in _SHARED.finditer(source, kernel.open, kernel.close)]
         if [p.index for p in kernel.buffers] != list(range(len(kernel.buffers))):
-            raise FlashMoeError(f"shader {match[1]}: buffers must be numbered from 0 without gaps")
+            raise FlashMoeError(f"shader {kernel.name}: buffers must be numbered from 0 without gaps")
         kernels.append(kernel)
     constants = sorted((int(m[2]), m[1]) for m in _FUNCTION_CONSTANT.finditer(source))
     return kernels, [name for _, name in constants]
@@ -156,7 +159,13 @@ def to_soft(source: str) -> str:
     return "\n".join(parts) + "\n"
 
 
-def to_cuda(source: str) -> str:
+def to_cuda(folder: Path, names: tuple[str, ...]) -> str:
+    """The named shaders as CUDA, some of them replaced by CUDA_OWN."""
+    source = flatten(folder, tuple(n for n in names if n not in CUDA_OWN))
+    return _to_cuda(source, [CUDA_OWN[n] for n in names if n in CUDA_OWN])
+
+
+def _to_cuda(source: str, own: list[str]) -> str:
     """CUDA for clang: kernels are extern "C" functions whose parameters are the buffers in order, constants by value.
     Function constants are macros FM_<name> of the compiler's command line."""
     kernels, _ = parse(source)
@@ -172,10 +181,13 @@ def to_cuda(source: str) -> str:
             if p.kind == "constants":
                 outer.append(f"const {p.type} {p.name}")
             else:
-                outer.append(f"{p.type} *{'__restrict__ ' if p.kind == 'read' else ''}{p.name}")
+                # Weights alone may be read through the cache that knows no order: see inputs_ready in common.h.
+                outer.append(f"{p.type} *{'__restrict__ ' if p.type == 'const uchar' else ''}{p.name}")
+        bounds = f"__attribute__((launch_bounds({kernel.most_threads}))) " if kernel.most_threads else ""
+        ready = "" if "inputs_ready()" in body else "inputs_ready(); "
         wrapper = (
-            f'\nextern "C" __global__ void {kernel.name}({", ".join(outer)}) '
-            f"{{ {kernel.name}_body({', '.join(inner)}); }}\n"
+            f'\nextern "C" __global__ {bounds}void {kernel.name}({", ".join(outer)}) '
+            f"{{ {ready}{kernel.name}_body({', '.join(inner)}); }}\n"
         )
         text = f"{text[: kernel.start]}inline void {head}{body}{wrapper}{text[kernel.close + 1 :]}"
     text = _FUNCTION_CONSTANT.sub(r"constexpr int \1 = FM_\1;", text)
@@ -184,7 +196,8 @@ def to_cuda(source: str) -> str:
     # Not empty macros: CUDA's own attributes have these names.
     text = re.sub(r"\bconstant\b", "const", text)
     text = re.sub(r"\b(device|thread|threadgroup)\b(?=\s+\w)(?!\s*\()", "", text)
-    return f'#include "cuda.hpp"\n#define __METAL_VERSION__ 310\n{text}#include "cuda_end.hpp"\n'
+    end = "".join(f'#include "{file}"\n' for file in (*own, "cuda_end.hpp"))
+    return f'#include "cuda.hpp"\n#define __METAL_VERSION__ 310\n{text}{end}'
 
 
 def _without_attributes(text: str) -> str:
