@@ -35,22 +35,25 @@ inline float4 four_of(device const float *x, uint column, uint cols) {
     return v;
 }
 
+/* Reads of x under way in stage(): more take registers that the products need, and spill. */
+#define STAGE_AT_ONCE 2
+
 /* Columns [from, from + FM_TILE_COLUMNS) of x, on their way through the norm or the SwiGLU, and the sum of each pack;
  * returns this thread's share of the sum of squares of x. */
 inline float stage(device const float *x, device const float *second, uint how, uint cols, uint from,
                    threadgroup float4 *staged, threadgroup float *totals, uint thread_index, uint threads) {
     float squares = 0;
     uint fours = min((cols + 31) / 32 - from / 32, uint(FM_TILE_COLUMNS / 32)) * 8;
-    for (uint base = thread_index / 32 * 32; base < fours; base += AT_ONCE * threads) { /* whole SIMD groups */
-        float4 values[AT_ONCE], others[AT_ONCE];
+    for (uint base = thread_index / 32 * 32; base < fours; base += STAGE_AT_ONCE * threads) { /* whole SIMD groups */
+        float4 values[STAGE_AT_ONCE], others[STAGE_AT_ONCE];
         UNROLL
-        for (uint b = 0; b < AT_ONCE; b++) {
+        for (uint b = 0; b < STAGE_AT_ONCE; b++) {
             uint i = base + b * threads + thread_index % 32, column = i < fours ? from + i * 4 : cols;
             values[b] = four_of(x, column, cols);
             others[b] = how == FM_STAGE_PLAIN ? values[b] : four_of(second, column, cols);
         }
         UNROLL
-        for (uint b = 0; b < AT_ONCE; b++) {
+        for (uint b = 0; b < STAGE_AT_ONCE; b++) {
             uint i = base + b * threads + thread_index % 32;
             if (base + b * threads >= fours) /* the same for all of a SIMD group */
                 break;
