@@ -74,6 +74,9 @@ def test_bench_that_does_not_fit_says_what_would() -> None:
 def test_the_bound_is_the_slower_of_memory_and_disk() -> None:
     memory = Bound.of(20e9, 2e9, 1e9, 0)
     assert (memory.tokens_per_second, memory.limit, memory.disk_tokens_per_second) == (10, "memory", None)
+    gpu = Bound.of(None, 2e9, 1e9, 0)
+    assert (gpu.tokens_per_second, gpu.limit) == (None, None)
+    assert Bound.of(None, 2e9, 1e9, 0.5e9).limit == "disk"
     disk = Bound.of(20e9, 2e9, 1e9, 0.5e9)
     assert (disk.tokens_per_second, disk.limit) == (2, "disk")
 

@@ -63,21 +63,22 @@ class Phase:
 
 @dataclass(frozen=True)
 class Bound:
-    """The least time of a token and what sets it. Rates in bytes or tokens per second; infinite is None."""
+    """The least time of a token and what sets it. Rates in bytes or tokens per second; None: no limit that is known."""
 
-    memory_rate: float
+    memory_rate: float | None  # None on a GPU, whose memory is not the one that is measured
     disk_rate: float
-    memory_tokens_per_second: float
+    memory_tokens_per_second: float | None
     disk_tokens_per_second: float | None  # None when nothing was read
-    tokens_per_second: float
-    limit: str  # "memory" or "disk"
+    tokens_per_second: float | None
+    limit: str | None  # "memory" or "disk"
 
     @classmethod
-    def of(cls, memory_rate: float, memory_bytes: float, disk_rate: float, disk_bytes: float) -> Bound:
-        memory = memory_rate / max(1.0, memory_bytes)
+    def of(cls, memory_rate: float | None, memory_bytes: float, disk_rate: float, disk_bytes: float) -> Bound:
+        memory = memory_rate / max(1.0, memory_bytes) if memory_rate is not None else None
         disk = disk_rate / disk_bytes if disk_bytes > 0 else None
-        limit = "disk" if disk is not None and disk < memory else "memory"
-        return cls(memory_rate, disk_rate, memory, disk, min(memory, disk or memory), limit)
+        limits = {name: rate for name, rate in (("memory", memory), ("disk", disk)) if rate is not None}
+        limit = min(limits, key=lambda name: limits[name]) if limits else None
+        return cls(memory_rate, disk_rate, memory, disk, limits[limit] if limit else None, limit)
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,7 @@ class BenchReport:
     prefill: Phase
     decode: Phase
     bound: Bound
-    share_of_bound: float
+    share_of_bound: float | None
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -139,9 +140,10 @@ def measure(
     say("measuring memory", 0, 0)
     rates.append(measure_memory())
     memory_rate = max(rate for found in rates for n, rate in found.items() if n <= plan.threads)
+    on_cpu = model.backend == "cpu"
     by_depth = disk.direct if model.reader == "direct" and disk.direct else disk.buffered
     memory_bytes = plan.dense_bytes_per_token + plan.expert_bytes_per_token
-    bound = Bound.of(memory_rate, memory_bytes, max(by_depth.values()), decode.bytes_read_per_token)
+    bound = Bound.of(memory_rate if on_cpu else None, memory_bytes, max(by_depth.values()), decode.bytes_read_per_token)
     return BenchReport(
         model=str(model.path),
         backend=model.backend,
@@ -158,7 +160,7 @@ def measure(
         prefill=prefill,
         decode=decode,
         bound=bound,
-        share_of_bound=decode.tokens_per_second / bound.tokens_per_second,
+        share_of_bound=decode.tokens_per_second / bound.tokens_per_second if bound.tokens_per_second else None,
     )
 
 

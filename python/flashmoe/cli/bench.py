@@ -40,8 +40,12 @@ def text(r: BenchReport) -> str:
         experts += f" instead of {r.trained_experts_per_token}"
     p, d, b = r.prefill, r.decode, r.bound
     from_disk = f", {format_size(d.bytes_read_per_token)} a token from disk" if d.bytes_read_per_token else ""
-    limits = [f"memory {b.memory_rate / 1e9:.1f} GB/s over {format_size(r.bytes_per_token)} a token: "
-              f"{b.memory_tokens_per_second:.1f} tokens/s"]  # fmt: skip
+    limits = []
+    if b.memory_rate is not None and b.memory_tokens_per_second is not None:
+        limits.append(
+            f"memory {b.memory_rate / 1e9:.1f} GB/s over {format_size(r.bytes_per_token)} a token: "
+            f"{b.memory_tokens_per_second:.1f} tokens/s"
+        )
     if b.disk_tokens_per_second is not None:
         limits.append(
             f"disk {b.disk_rate / 1e9:.2f} GB/s over {format_size(d.bytes_read_per_token)} a token: "
@@ -57,6 +61,8 @@ def text(r: BenchReport) -> str:
          + f"; reads under way for {100 * d.disk_share:.0f} % of it"),
         ("experts", f"{100 * d.hit_rate:.0f} % found in memory{from_disk}"),
         *(("limit" if i == 0 else "", limit) for i, limit in enumerate(limits)),
-        ("reached", f"{100 * r.share_of_bound:.0f} % of the {b.tokens_per_second:.2f} tokens/s that {b.limit} allows"),
     ]
+    if r.share_of_bound is not None:
+        share = f"{100 * r.share_of_bound:.0f} % of the {b.tokens_per_second:.2f} tokens/s"
+        rows.append(("reached", f"{share} that {b.limit} allows"))
     return f"{r.model}\n{table(rows)}"

@@ -77,9 +77,11 @@ def _page(machine: dict[str, Any], results: list[selftest.Result], failed: bool)
         rows.append((r.backend, f"{len(r.checks) - len(r.failures)} of {len(r.checks)} checks passed"))
         if r.limits:
             least = format_size(r.limits["memory"]) if r.limits["memory"] else "unknown"
+            buffer = r.limits["buffer_most"]
+            most = f"up to {format_size(buffer)}" if buffer < 1 << 60 else "of any size"
             rows += [
                 ("", r.limits["name"]),
-                ("", f"memory for the GPU {least}, a buffer up to {format_size(r.limits['buffer_most'])}"),
+                ("", f"memory for the GPU {least}, a buffer {most}"),
                 ("", f"{r.limits['threads_most']} threads a group, {r.limits['group_memory'] >> 10} KiB of its memory"),
             ]
         rows += [("FAILED", f"{check.name}: {check.error}") for check in r.failures]
