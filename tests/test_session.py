@@ -169,7 +169,7 @@ def test_a_closed_session_says_so(model: flashmoe.Model) -> None:
 
 
 def test_progress_reports_and_can_cancel(ids: list[int]) -> None:
-    model = flashmoe.Model(MODEL.folder, memory="64MiB", context=4000)
+    model = flashmoe.Model(MODEL.folder, memory="64MiB", context=4000, threads=1)
     session = model.session()
     session.eval(ids[:7])
     long = (ids * 100)[:3900]
@@ -177,7 +177,7 @@ def test_progress_reports_and_can_cancel(ids: list[int]) -> None:
 
     def stop_later(done: int, total: int) -> bool:
         seen.append((done, total))
-        return len(seen) > 2
+        return len(seen) > 1
 
     with pytest.raises(flashmoe.Cancelled):
         session.eval(long, progress=stop_later)

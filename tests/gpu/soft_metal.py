@@ -55,8 +55,9 @@ def core(fault: tuple[str, str] | None = None) -> Path:
     place = build.cache_folder() / f"soft-metal-{hashlib.sha256(str(ROOT).encode()).hexdigest()[:12]}"
     place.mkdir(exist_ok=True)
     file = SOURCE
+    name = f"metal-{hashlib.sha256(source.encode()).hexdigest()[:12]}"
     if fault:
-        file = place / f"metal-{hashlib.sha256(source.encode()).hexdigest()[:12]}.m"
+        file = place / f"{name}.m"
         file.write_text(source)
     clang = str(build.find_clang()).replace("clang++", "clang")
     configure = [
@@ -68,9 +69,7 @@ def core(fault: tuple[str, str] | None = None) -> Path:
         done = subprocess.run(command, capture_output=True, text=True)
         assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     made = place / f"_core{sysconfig.get_config_var('EXT_SUFFIX')}"
-    if not fault:
-        return made
-    copy = place / file.with_suffix(made.suffix).name
+    copy = place / f"{name}{made.suffix}"  # the next fault is built into the same place
     shutil.copyfile(made, copy)
     return copy
 
