@@ -171,7 +171,7 @@ def _kernels(results: Results) -> str:
     rows = []
     for k in results["kernels"]["data"]["kernels"]:
         if k["tokens"] == 1:
-            what = [f"{k['bits']} bits", f"{k['rows']} x {k['cols']}", str(k["threads"])]
+            what = [k["format"], f"{k['rows']} x {k['cols']}", str(k["threads"])]
             rows.append([*what, f"{k['gbps']:.1f}", percent(k["share"])])
     return "## Kernels, one token\n\n" + table(["weights", "matrix", "threads", "GB/s", "of memory"], rows)
 
