@@ -313,6 +313,8 @@ def test_soak(server: Running) -> None:
     start, files = (memory(), len(os.listdir("/proc/self/fd"))) if linux else (0, 0)
     for thread in threads:
         thread.start()
+    time.sleep(seconds / 2)
+    middle = memory() if linux else 0
     for thread in threads:
         thread.join(seconds + 90)
         assert not thread.is_alive()
@@ -324,9 +326,12 @@ def test_soak(server: Running) -> None:
     assert (engine.running, engine.waiting) == (0, 0)
     assert threading.active_count() < 40
     if linux:
-        grown, left = memory() - start, len(os.listdir("/proc/self/fd")) - files
+        after, left = memory(), len(os.listdir("/proc/self/fd")) - files
+        grown, late = after - start, after - middle
         print(
             f"{seconds:.0f} s, {done[0]} answers read or left, the slowest in {slowest[0]:.1f} s; memory "
-            f"{grown / 2**20:+.1f} MiB on {start / 2**20:.0f}, {threading.active_count()} threads, {left:+d} files"
+            f"{grown / 2**20:+.1f} MiB on {start / 2**20:.0f}, {late / 2**20:+.1f} in the second half, "
+            f"{threading.active_count()} threads, {left:+d} files"
         )
         assert grown < 64 << 20 and left < 10
+        assert late < 16 << 20  # caches and arenas are full by then
