@@ -15,26 +15,14 @@ from flashmoe.chat import Chat, FinishEvent
 from flashmoe.generate import Usage
 from flashmoe.prefix import PrefixStore
 
-from .fake_model import TEMPLATE, FakeModel, tokenizer_json
-from .fixtures import fixture
+from .fake_model import FakeModel
 
 IDS = [int(i) for i in np.random.default_rng(1).integers(0, 100, 60)]
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    import shutil
-
-    folder = tmp_path_factory.mktemp("prefix") / "tiny"
-    shutil.copytree(fixture("mlx-4bit-g64").folder, folder)
-    (folder / "tokenizer.json").write_text(tokenizer_json(256))
-    (folder / "chat_template.jinja").write_text(TEMPLATE)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def model(folder: Path) -> flashmoe.Model:
-    return flashmoe.Model(folder, memory="64MiB", context=512)
+def model(checkpoint: Path) -> flashmoe.Model:
+    return flashmoe.Model(checkpoint, memory="64MiB", context=512)
 
 
 @pytest.fixture
@@ -115,13 +103,13 @@ def test_the_longest_unused_goes_first(model: flashmoe.Model) -> None:
         assert store.stats.bytes <= store.memory_bytes
 
 
-def test_memory_comes_out_of_the_models_budget(folder: Path) -> None:
+def test_memory_comes_out_of_the_models_budget(checkpoint: Path) -> None:
     """States give way to a session, and a state that finds no room is not kept."""
-    spec = flashmoe.open_spec(folder)
+    spec = flashmoe.open_spec(checkpoint)
     least = flashmoe.plan_memory(spec, memory="64MiB", context=512).smallest
     plan = flashmoe.plan_memory(spec, memory="64MiB", context=512)
     one_session = plan.session_fixed + plan.session_context
-    model = flashmoe.Model(folder, memory=least + one_session + one_session // 2, context=512)
+    model = flashmoe.Model(checkpoint, memory=least + one_session + one_session // 2, context=512)
     with PrefixStore(model, "8MiB") as store:
         for first in range(12):
             keep(store, [first, *IDS])
@@ -134,7 +122,8 @@ def test_memory_comes_out_of_the_models_budget(folder: Path) -> None:
     with pytest.raises(flashmoe.MemoryBudgetError):
         model.reserve(store, 1 << 30)
     with model.session() as session:
-        assert session.eval(IDS).tobytes() == logits(flashmoe.Model(folder, memory="64MiB", context=512), IDS).tobytes()
+        roomy = flashmoe.Model(checkpoint, memory="64MiB", context=512)
+        assert session.eval(IDS).tobytes() == logits(roomy, IDS).tobytes()
 
 
 def test_no_memory_keeps_nothing(model: flashmoe.Model, tmp_path: Path) -> None:
@@ -196,17 +185,17 @@ def test_damaged_and_foreign_files_are_not_believed(
     assert ("passed over" in caplog.text) == (damage != "gone")
 
 
-def test_retrained_weights_are_another_model(folder: Path, tmp_path: Path) -> None:
+def test_retrained_weights_are_another_model(checkpoint: Path, tmp_path: Path) -> None:
     import shutil
 
     other = tmp_path / "other"
-    shutil.copytree(folder, other)
+    shutil.copytree(checkpoint, other)
     (weights, *_) = sorted(other.glob("*.safetensors"))
     data = bytearray(weights.read_bytes())
     for at in range(len(data) // 2, len(data)):
         data[at] ^= 1
     weights.write_bytes(data)
-    one, two = (flashmoe.Model(path, memory="64MiB") for path in (folder, other))
+    one, two = (flashmoe.Model(path, memory="64MiB") for path in (checkpoint, other))
     assert one.fingerprint != two.fingerprint
 
 

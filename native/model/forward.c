@@ -289,7 +289,7 @@ static fm_status moe(fm_call *call, uint32_t layer, uint32_t n, fm_error *err) {
 /* ---- every expert in memory ---------------------------------------------------------------------------------------
  */
 
-/* Tells the backend where the experts are, or that they do not stay; false when there is no such way. */
+/* Tells a backend that can use it where the experts are, or that they are not all in memory, when that has changed. */
 static fm_status settle(fm_model *m, fm_error *err) {
     const fm_config *c = &m->table->config;
     uint64_t changes;
