@@ -20,7 +20,7 @@ import shutil
 import subprocess
 import sys
 import time
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -106,6 +106,13 @@ def run(name: str, function: str, arguments: dict[str, Any], setting: jobs.Setti
         print(f"{name}: failed with status {done.returncode}", file=sys.stderr)
 
 
+def surprise(model: Path) -> float | None:
+    try:
+        return models.made(model)[2]
+    except ValueError:
+        return None
+
+
 def shape(text: str) -> Shape:
     try:
         return parse(text)
@@ -118,6 +125,8 @@ def main() -> int:
                                      formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
     parser.add_argument("--shape", type=shape, default="35b", help="such as 35b or 122b,layers=12 (bench/shapes.py)")
     parser.add_argument("--seed", type=int, default=0, help="of the weights")
+    parser.add_argument("--surprise", type=models.share, default=models.SURPRISE,
+                        help="share of a layer's experts that cannot be guessed a layer before (0.28)")  # fmt: skip
     parser.add_argument("--stream", default="local", help="local, uniform or a file of token ids (bench/streams.py)")
     parser.add_argument("--peers", default="", help="engines to compare with, separated by commas (bench/engines.py)")
     parser.add_argument("--levels", default=",".join(LEVELS), help="which, separated by commas")
@@ -144,9 +153,7 @@ def main() -> int:
             if getattr(o, name) == (parse(default) if name == "shape" else default):
                 setattr(o, name, value)
     if o.mlx and (config := o.mlx / "config.json").is_file():
-        text = json.loads(config.read_text())
-        o.shape = replace(o.shape, layers=text.get("text_config", text)["num_hidden_layers"],
-                          vocab=text.get("text_config", text)["vocab_size"])  # fmt: skip
+        o.shape = Shape.of(json.loads(config.read_text()))
     todo = plan(o)
     if o.list:
         print("\n".join(name for name, _, _ in todo))
@@ -154,7 +161,7 @@ def main() -> int:
     o.work.mkdir(parents=True, exist_ok=True)
     if sentence := missing(o):
         parser.error(sentence)
-    mlx = o.mlx or models.write(o.work / "model", o.shape, o.seed)
+    mlx = o.mlx or models.write(o.work / "model", o.shape, o.seed, o.surprise)
     gguf = o.gguf
     if o.peers and not gguf:
         gguf = o.work / "model.gguf"
@@ -163,7 +170,7 @@ def main() -> int:
     out = o.work / "results"
     out.mkdir(exist_ok=True)
     setting = jobs.Setting(str(mlx.resolve()), str(gguf.resolve() if gguf else ""), str(o.work.resolve()), o.stream,
-                           o.tokens, o.prompt, *((32, 4) if o.quick else ()))  # fmt: skip
+                           o.tokens, o.prompt, *((32, 4) if o.quick else ()), surprise=surprise(mlx))  # fmt: skip
     again = [name for name, _, _ in todo] if o.again == "all" else o.again.split(",")
     with Steps("jobs", len(todo)) as steps:
         for name, function, arguments in todo:

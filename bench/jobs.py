@@ -47,6 +47,7 @@ class Setting:
     # Before decode is measured under a limit, for every engine alike: tokens of a prompt, and decoded.
     warm_prompt: int = 128
     warm_tokens: int = 16
+    surprise: float | None = None  # of the model's routers (models.py), where it was made here
 
     @property
     def models(self) -> dict[str, str]:

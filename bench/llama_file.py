@@ -3,9 +3,9 @@
     python -m bench.llama_file MODEL OUT.gguf
 
 Every 4-bit matrix becomes Q4_0 with the same numbers: a group of 64 with bias -8 scale is two blocks of 32 with that
-scale, 4.5 bits a weight in both. Routers (8 bits in MLX) become F32, which is how llama.cpp keeps them; norms,
-convolution and decay likewise. Value heads of Gated DeltaNet are stored in the order that llama.cpp wants: by number
-within their key head first. Only for checkpoints made by bench.models.
+scale, 4.5 bits a weight in both. Other widths have no such twin and are refused. Routers (8 bits in MLX) become F32,
+which is how llama.cpp keeps them; norms, convolution and decay likewise. Value heads of Gated DeltaNet are stored in
+the order that llama.cpp wants: by number within their key head first. Only for checkpoints made by bench.models.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from . import models
 from .progress import Steps
 
 Array = npt.NDArray[Any]
@@ -30,9 +31,12 @@ class Source:
     """The tensors of a checkpoint, by name."""
 
     def __init__(self, folder: Path) -> None:
+        shape = models.made(folder)[0]
+        if shape.bits != 4:
+            raise ValueError(f"{folder} has {shape.bits} bits a weight; only 4 bits have the same numbers in GGUF")
         self.config = json.loads((folder / "config.json").read_text())["text_config"]
         self._places: dict[str, tuple[Path, int, str, list[int]]] = {}
-        files = sorted(set(json.loads((folder / "model.safetensors.index.json").read_text())["weight_map"].values()))
+        files = sorted(set(json.loads((folder / models.INDEX).read_text())["weight_map"].values()))
         for name in files:
             with (folder / name).open("rb") as file:
                 (length,) = struct.unpack("<Q", file.read(8))
@@ -58,7 +62,8 @@ def q4_0(source: Source, name: str, rows: Order | None = None, heads: Order | No
     weight, scale = source(f"{name}.weight"), source(f"{name}.scales")
     lead, cols = weight.shape[:-1], weight.shape[-1] * 8
     codes = weight.view(np.uint8).reshape(-1, cols // 32, 16)
-    scales = np.repeat(scale.reshape(-1, cols // 64), 2, axis=1).astype("<f2")
+    group = cols // scale.shape[-1]
+    scales = np.repeat(scale.reshape(-1, cols // group), group // 32, axis=1).astype("<f2")
     if rows is not None:
         codes, scales = codes[rows], scales[rows]
     if heads is not None:
@@ -168,8 +173,7 @@ def write(model: Path, out: Path) -> Path:
     w.add_ssm_group_count(c["linear_num_key_heads"])
     w.add_ssm_time_step_rank(c["linear_num_value_heads"])
     w.add_ssm_inner_size(c["linear_num_value_heads"] * c["linear_value_head_dim"])
-    interval = next(i + 1 for i, kind in enumerate(c["layer_types"]) if kind == "full_attention")
-    w.add_full_attention_interval(interval)
+    w.add_full_attention_interval(c["full_attention_interval"])
     w.add_tokenizer_model("none")
     w.add_vocab_size(c["vocab_size"])
     made = list(tensors(source))

@@ -139,9 +139,11 @@ def _limited(results: Results) -> str:
         "peak RSS",
         "beside the budget",
     ]
-    asked = {(s["warm_prompt"], s["warm_tokens"]) for text, _ in budgets(results)
-             if "warm_prompt" in (s := results[f"limit-{text}"]["setting"])}  # fmt: skip
-    warm = "".join(f"Before, every engine took a prompt of {n} tokens and {m} decoded ones. " for n, m in sorted(asked))
+    settings = [results[f"limit-{text}"]["setting"] for text, _ in budgets(results)]
+    turns = sorted({(s["warm_prompt"], s["warm_tokens"]) for s in settings if "warm_prompt" in s})
+    warm = "".join(f"Before, every engine took a prompt of {n} tokens and {m} decoded ones. " for n, m in turns)
+    for share in sorted({s["surprise"] for s in settings if s.get("surprise") is not None}):
+        warm += f"Of a layer's experts {percent(share)} cannot be guessed from the layer before. "
     warm += "Engines take turns. A budget may be passed by 150 MiB.\n\n"
     return "## Under a memory limit\n\n" + warm + table(header, rows) if rows else ""
 
