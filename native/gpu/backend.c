@@ -132,7 +132,8 @@ static fm_status gpu_open(const fm_table *table, const fm_plan *plan, const fm_f
     for (uint32_t j = 0; status == FM_OK && j < b->config.rope_dim / 2; j++)
         b->inv_freq[j] = (float)pow(b->config.rope_theta, -2.0 * j / b->config.rope_dim);
     if (status == FM_OK)
-        status = fm_device_open(ops, &(fm_device_options){options->shaders, options->shader_order}, &b->device, err);
+        status = fm_device_open(ops, &(fm_device_options){options->shaders, options->shader_order, plan->apart},
+                                &b->device, err);
     if (status == FM_OK) {
         const fm_device_limits *l = &b->device->limits;
         b->tile_tokens = l->tile_tokens ? l->tile_tokens : FM_BLOCK;

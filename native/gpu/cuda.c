@@ -5,9 +5,9 @@
 #include "cuda.h"
 
 #include "../base/error.h"
+#include "../base/system.h"
 
 #include <dlfcn.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -42,15 +42,7 @@ static fm_status load_driver(cuda_driver *d, fm_error *err) {
 /* ---- the device ----------------------------------------------------------------------------------------------------
  */
 
-enum { EVENTS = 256, MODULES = 64, ERROR_LOG = 8192, LANES = 8, LANE_BYTES = 4 << 20 };
-
-/* Pinned memory through which one upload at a time goes: several threads copy into theirs at once, and the card fetches
- * it at the full rate of the link. */
-typedef struct upload_lane {
-    pthread_mutex_t lock;
-    void *pinned;
-    CUstream stream;
-} upload_lane;
+enum { EVENTS = 256, MODULES = 64, ERROR_LOG = 8192, STAGING = 4 << 20 };
 
 struct fm_kernel {
     fm_kernel *next;
@@ -80,7 +72,8 @@ struct cuda_device {
     CUdevice card;
     CUcontext context;
     CUstream stream, copies;
-    upload_lane lanes[LANES];
+    cuda_moves *moves;
+    void *staging;                 /* [STAGING] pinned, through which uploads go */
     char *folder, architecture[8]; /* of the kernels, a folder each */
     module modules[MODULES];
     uint32_t module_count;
@@ -109,7 +102,7 @@ static void keep(cuda_device *d, CUresult result, const char *what) {
 
 typedef struct cuda_buffer {
     fm_buffer base;
-    bool pinned;
+    fm_memory memory;
 } cuda_buffer;
 
 static fm_status cuda_buffer_new(fm_device *device, uint64_t bytes, fm_memory memory, bool by_address, fm_buffer **out,
@@ -120,7 +113,7 @@ static fm_status cuda_buffer_new(fm_device *device, uint64_t bytes, fm_memory me
     cuda_buffer *b = calloc(1, sizeof *b);
     if (!b)
         return fm_fail(err, FM_NO_MEMORY, "out of memory for a buffer");
-    *b = (cuda_buffer){{device, bytes, NULL, 0}, memory == FM_SHARED};
+    *b = (cuda_buffer){{device, bytes, NULL, 0}, memory};
     CUdeviceptr address = 0;
     CUresult result;
     if (memory == FM_SHARED) {
@@ -129,6 +122,13 @@ static fm_status cuda_buffer_new(fm_device *device, uint64_t bytes, fm_memory me
             memset(b->base.host, 0, (size_t)bytes);
             result = d->cu.cuMemHostGetDevicePointer_v2(&address, b->base.host, 0);
         }
+    } else if (memory == FM_PINNED) {
+        /* Ordinary pages, so that direct reads go to them. */
+        b->base.host = fm_pages_new((size_t)bytes);
+        result = b->base.host ? d->cu.cuMemHostRegister_v2(b->base.host, (size_t)bytes, HOST_PORTABLE)
+                              : CUDA_ERROR_OUT_OF_MEMORY;
+        if (result != CUDA_SUCCESS && b->base.host)
+            fm_pages_free(b->base.host, (size_t)bytes);
     } else {
         result = d->cu.cuMemAlloc_v2(&address, (size_t)bytes);
         if (result == CUDA_SUCCESS)
@@ -139,7 +139,8 @@ static fm_status cuda_buffer_new(fm_device *device, uint64_t bytes, fm_memory me
     if (result != CUDA_SUCCESS) {
         free(b);
         char what[80];
-        snprintf(what, sizeof what, "allocating %.1f MiB", (double)bytes / 1048576);
+        snprintf(what, sizeof what, "allocating %.1f MiB%s", (double)bytes / 1048576,
+                 memory == FM_PRIVATE ? "" : " of pinned memory");
         return failed(d, result, what, err);
     }
     b->base.address = address;
@@ -150,10 +151,15 @@ static fm_status cuda_buffer_new(fm_device *device, uint64_t bytes, fm_memory me
 static void cuda_buffer_free(fm_buffer *buffer) {
     cuda_device *d = (cuda_device *)buffer->device;
     d->cu.cuCtxSetCurrent(d->context);
-    if (((cuda_buffer *)buffer)->pinned)
+    fm_memory memory = ((cuda_buffer *)buffer)->memory;
+    if (memory == FM_SHARED) {
         d->cu.cuMemFreeHost(buffer->host);
-    else
+    } else if (memory == FM_PINNED) {
+        d->cu.cuMemHostUnregister(buffer->host);
+        fm_pages_free(buffer->host, (size_t)buffer->bytes);
+    } else {
         d->cu.cuMemFree_v2(buffer->address);
+    }
     free(buffer);
 }
 
@@ -164,28 +170,17 @@ static fm_status after_copy(cuda_device *d, CUresult result, const char *what, f
     return result == CUDA_SUCCESS ? FM_OK : failed(d, result, what, err);
 }
 
-static upload_lane *free_lane(cuda_device *d) {
-    for (uint32_t i = 0; i < LANES; i++)
-        if (pthread_mutex_trylock(&d->lanes[i].lock) == 0)
-            return &d->lanes[i];
-    pthread_mutex_lock(&d->lanes[0].lock);
-    return &d->lanes[0];
-}
-
 static fm_status cuda_upload(fm_buffer *b, uint64_t offset, const void *src, uint64_t bytes, fm_error *err) {
     cuda_device *d = (cuda_device *)b->device;
     d->cu.cuCtxSetCurrent(d->context);
-    upload_lane *lane = free_lane(d);
-    CUresult result = CUDA_SUCCESS;
-    for (uint64_t at = 0; at < bytes && result == CUDA_SUCCESS; at += LANE_BYTES) {
-        size_t n = bytes - at < LANE_BYTES ? (size_t)(bytes - at) : LANE_BYTES;
-        memcpy(lane->pinned, (const uint8_t *)src + at, n);
-        result = d->cu.cuMemcpyHtoDAsync_v2(b->address + offset + at, lane->pinned, n, lane->stream);
-        if (result == CUDA_SUCCESS)
-            result = d->cu.cuStreamSynchronize(lane->stream);
+    fm_status status = FM_OK;
+    for (uint64_t at = 0; at < bytes && status == FM_OK; at += STAGING) {
+        size_t n = bytes - at < STAGING ? (size_t)(bytes - at) : STAGING;
+        memcpy(d->staging, (const uint8_t *)src + at, n);
+        CUresult result = d->cu.cuMemcpyHtoDAsync_v2(b->address + offset + at, d->staging, n, d->copies);
+        status = after_copy(d, result, "copying to it", err);
     }
-    pthread_mutex_unlock(&lane->lock);
-    return result == CUDA_SUCCESS ? FM_OK : failed(d, result, "copying to it", err);
+    return status;
 }
 
 static fm_status cuda_download(const fm_buffer *b, uint64_t offset, void *dst, uint64_t bytes, fm_error *err) {
@@ -202,6 +197,22 @@ static fm_status cuda_copy(fm_buffer *to, uint64_t to_offset, const fm_buffer *f
     return after_copy(
         d, d->cu.cuMemcpyDtoDAsync_v2(to->address + to_offset, from->address + from_offset, (size_t)bytes, d->copies),
         "copying", err);
+}
+
+static fm_ticket cuda_move_begin(fm_buffer *to, uint64_t to_offset, const fm_buffer *from, uint64_t from_offset,
+                                 uint64_t bytes, bool up, fm_ticket after) {
+    const fm_buffer *card = up ? to : from, *host = up ? from : to;
+    uint64_t card_at = up ? to_offset : from_offset, host_at = up ? from_offset : to_offset;
+    return cuda_moves_begin(((cuda_device *)to->device)->moves, card->address + card_at,
+                            (uint8_t *)host->host + host_at, (size_t)bytes, up, after);
+}
+
+static bool cuda_move_ended(fm_device *device, fm_ticket move) {
+    return cuda_moves_ended(((cuda_device *)device)->moves, move);
+}
+
+static void cuda_move_wait(fm_device *device, fm_ticket move) {
+    cuda_moves_wait(((cuda_device *)device)->moves, move);
 }
 
 /* ---- kernels -------------------------------------------------------------------------------------------------------
@@ -325,6 +336,7 @@ static fm_status cuda_wait(fm_device *device, fm_ticket ticket, fm_error *err) {
         keep(d, d->cu.cuEventSynchronize(d->end[ticket % EVENTS]), "a list of commands");
         d->ended = ticket;
     }
+    keep(d, cuda_moves_failure(d->moves), "moving experts");
     if (d->failure.status != FM_OK && err)
         *err = d->failure;
     return d->failure.status;
@@ -363,6 +375,13 @@ static void cuda_barrier(fm_commands *c) {
     (void)c; /* launches of a stream are in order */
 }
 
+static void cuda_after(fm_commands *c, fm_ticket move) {
+    cuda_device *d = c->device;
+    if (c->recorded)
+        keep(d, cuda_replay_launch(d->replay, d->stream), "replaying a list of commands");
+    cuda_moves_before(d->moves, d->stream, move);
+}
+
 static fm_ticket cuda_commit(fm_commands *c) {
     cuda_device *d = c->device;
     if (c->recorded)
@@ -395,12 +414,9 @@ static void cuda_close(fm_device *device) {
             if (d->end[i])
                 d->cu.cuEventDestroy_v2(d->end[i]);
         }
-        for (uint32_t i = 0; i < LANES; i++) {
-            if (d->lanes[i].stream)
-                d->cu.cuStreamDestroy_v2(d->lanes[i].stream);
-            if (d->lanes[i].pinned)
-                d->cu.cuMemFreeHost(d->lanes[i].pinned);
-        }
+        cuda_moves_free(d->moves);
+        if (d->staging)
+            d->cu.cuMemFreeHost(d->staging);
         for (uint32_t i = 0; i < d->module_count; i++)
             d->cu.cuModuleUnload(d->modules[i].handle);
         if (d->stream)
@@ -414,8 +430,6 @@ static void cuda_close(fm_device *device) {
         free(d->kernels);
         d->kernels = next;
     }
-    for (uint32_t i = 0; i < LANES; i++)
-        pthread_mutex_destroy(&d->lanes[i].lock);
     free(d->folder);
     free(d);
 }
@@ -428,16 +442,14 @@ static fm_status start(cuda_device *d, fm_error *err) {
     if (result != CUDA_SUCCESS || count == 0)
         return fm_fail(err, FM_UNSUPPORTED, "there is an NVIDIA driver, but no card that it can use (%d)", result);
     char card[96] = "";
-    size_t memory = 0;
+    size_t memory = 0, total = 0;
     d->cu.cuDeviceGet(&d->card, 0);
     d->cu.cuDeviceGetName(card, sizeof card, d->card);
     d->cu.cuDeviceGetAttribute(&major, ATTRIBUTE_MAJOR, d->card);
     d->cu.cuDeviceGetAttribute(&minor, ATTRIBUTE_MINOR, d->card);
     d->cu.cuDeviceGetAttribute(&cores, ATTRIBUTE_CORES, d->card);
-    d->cu.cuDeviceTotalMem_v2(&memory, d->card);
     fm_device_limits *l = &d->base.limits;
-    *l =
-        (fm_device_limits){"", UINT64_MAX / 2, memory, FM_THREADS_MOST, 32 << 10, (uint32_t)cores, 64, 128, 256, false};
+    *l = (fm_device_limits){"", UINT64_MAX / 2, 0, FM_THREADS_MOST, 32 << 10, (uint32_t)cores, 64, 128, 256, false};
     snprintf(l->name, sizeof l->name, "CUDA: %s", card);
     if (major < 8)
         return fm_fail(err, FM_UNSUPPORTED, "%s has compute capability %d.%d; 8.0 or more is needed", l->name, major,
@@ -454,16 +466,18 @@ static fm_status start(cuda_device *d, fm_error *err) {
         result = d->cu.cuStreamCreate(&d->stream, STREAM_NON_BLOCKING);
     if (result == CUDA_SUCCESS)
         result = d->cu.cuStreamCreate(&d->copies, STREAM_NON_BLOCKING);
-    for (uint32_t i = 0; i < LANES && result == CUDA_SUCCESS; i++) {
-        result = d->cu.cuMemHostAlloc(&d->lanes[i].pinned, LANE_BYTES, HOST_PORTABLE);
-        if (result == CUDA_SUCCESS)
-            result = d->cu.cuStreamCreate(&d->lanes[i].stream, STREAM_NON_BLOCKING);
-    }
+    if (result == CUDA_SUCCESS)
+        result = cuda_moves_new(&d->cu, d->context, &d->moves);
+    if (result == CUDA_SUCCESS)
+        result = d->cu.cuMemHostAlloc(&d->staging, STAGING, HOST_PORTABLE);
     for (uint32_t i = 0; i < EVENTS && result == CUDA_SUCCESS; i++) {
         result = d->cu.cuEventCreate(&d->begin[i], 0);
         if (result == CUDA_SUCCESS)
             result = d->cu.cuEventCreate(&d->end[i], 0);
     }
+    if (result == CUDA_SUCCESS)
+        result = d->cu.cuMemGetInfo_v2(&memory, &total);
+    l->memory = memory;
     return result == CUDA_SUCCESS ? FM_OK : failed(d, result, "opening it", err);
 }
 
@@ -476,8 +490,6 @@ static fm_status cuda_open(const fm_device_options *options, fm_device **out, fm
     extern const fm_device_ops fm_cuda_device;
     d->base.ops = &fm_cuda_device;
     d->folder = strdup(options->kernels);
-    for (uint32_t i = 0; i < LANES; i++)
-        pthread_mutex_init(&d->lanes[i].lock, NULL);
     fm_status status = load_driver(&d->cu, err);
     if (status == FM_OK)
         status = start(d, err);
@@ -498,6 +510,10 @@ const fm_device_ops fm_cuda_device = {
     .upload = cuda_upload,
     .download = cuda_download,
     .copy = cuda_copy,
+    .move_begin = cuda_move_begin,
+    .move_ended = cuda_move_ended,
+    .move_wait = cuda_move_wait,
+    .after = cuda_after,
     .kernel_get = cuda_kernel_get,
     .begin = cuda_begin,
     .dispatch = cuda_dispatch,

@@ -55,13 +55,14 @@ typedef struct cuda_edge {
     X(cuDeviceGet, (CUdevice *, int))                                                                                  \
     X(cuDeviceGetName, (char *, int, CUdevice))                                                                        \
     X(cuDeviceGetAttribute, (int *, int, CUdevice))                                                                    \
-    X(cuDeviceTotalMem_v2, (size_t *, CUdevice))                                                                       \
+    X(cuMemGetInfo_v2, (size_t *, size_t *))                                                                           \
     X(cuDevicePrimaryCtxRetain, (CUcontext *, CUdevice))                                                               \
     X(cuDevicePrimaryCtxRelease_v2, (CUdevice))                                                                        \
     X(cuCtxSetCurrent, (CUcontext))                                                                                    \
     X(cuStreamCreate, (CUstream *, unsigned))                                                                          \
     X(cuStreamDestroy_v2, (CUstream))                                                                                  \
     X(cuStreamSynchronize, (CUstream))                                                                                 \
+    X(cuStreamWaitEvent, (CUstream, CUevent, unsigned))                                                                \
     X(cuModuleLoadDataEx, (CUmodule *, const void *, unsigned, int *, void **))                                        \
     X(cuModuleUnload, (CUmodule))                                                                                      \
     X(cuModuleGetFunction, (CUfunction *, CUmodule, const char *))                                                     \
@@ -73,6 +74,8 @@ typedef struct cuda_edge {
     X(cuMemHostAlloc, (void **, size_t, unsigned))                                                                     \
     X(cuMemHostGetDevicePointer_v2, (CUdeviceptr *, void *, unsigned))                                                 \
     X(cuMemFreeHost, (void *))                                                                                         \
+    X(cuMemHostRegister_v2, (void *, size_t, unsigned))                                                                \
+    X(cuMemHostUnregister, (void *))                                                                                   \
     X(cuMemsetD8Async, (CUdeviceptr, unsigned char, size_t, CUstream))                                                 \
     X(cuMemcpyHtoDAsync_v2, (CUdeviceptr, const void *, size_t, CUstream))                                             \
     X(cuMemcpyDtoHAsync_v2, (void *, CUdeviceptr, size_t, CUstream))                                                   \
@@ -115,6 +118,19 @@ bool cuda_replay_add(cuda_replay *r, CUfunction function, const fm_arg *args, ui
                      uint32_t threads);
 /* Launches the list and empties it. */
 CUresult cuda_replay_launch(cuda_replay *r, CUstream stream);
+
+/* cuda_moves.c: slots of experts between memory of the host and the card's. Any thread may call, but for closing. */
+typedef struct cuda_moves cuda_moves;
+CUresult cuda_moves_new(const cuda_driver *cu, CUcontext context, cuda_moves **moves);
+/* Waits for all of them. */
+void cuda_moves_free(cuda_moves *m);
+fm_ticket cuda_moves_begin(cuda_moves *m, CUdeviceptr card, void *host, size_t bytes, bool up, fm_ticket after);
+bool cuda_moves_ended(cuda_moves *m, fm_ticket ticket);
+void cuda_moves_wait(cuda_moves *m, fm_ticket ticket);
+/* What is launched in the stream from now on begins when the move has ended. */
+void cuda_moves_before(cuda_moves *m, CUstream stream, fm_ticket ticket);
+/* The first error of any move. */
+CUresult cuda_moves_failure(cuda_moves *m);
 
 CUresult cuda_launch_now(const cuda_driver *cu, CUfunction function, fm_groups groups, uint32_t threads,
                          void **parameters, CUstream stream);

@@ -83,6 +83,25 @@ fm_status fm_copy(fm_buffer *to, uint64_t to_offset, const fm_buffer *from, uint
     return status != FM_OK ? status : to->device->ops->copy(to, to_offset, from, from_offset, bytes, err);
 }
 
+fm_ticket fm_move_begin(fm_buffer *to, uint64_t to_offset, const fm_buffer *from, uint64_t from_offset, uint64_t bytes,
+                        bool up, fm_ticket after) {
+    return to->device->ops->move_begin(to, to_offset, from, from_offset, bytes, up, after);
+}
+
+bool fm_move_ended(fm_device *device, fm_ticket move) {
+    return move == 0 || device->ops->move_ended(device, move);
+}
+
+void fm_move_wait(fm_device *device, fm_ticket move) {
+    if (move)
+        device->ops->move_wait(device, move);
+}
+
+void fm_after(fm_device *device, fm_commands *commands, fm_ticket move) {
+    if (move)
+        device->ops->after(commands, move);
+}
+
 fm_status fm_kernel_get(fm_device *device, const char *name, const fm_constant *constants, uint32_t count,
                         uint32_t threads, fm_kernel **kernel, fm_error *err) {
     *kernel = NULL;

@@ -12,15 +12,16 @@
  * commit). The caller owns buffers, frees them before the device, and never while a committed list uses them. A wrapped
  * buffer does not own its pages; free the buffer first, then the pages.
  *
- * Threads. One thread at a time uses a device, any thread. Exception: fm_upload may be called from several threads at
- * once (the readers of experts), beside anything else, on ranges that no uncompleted list uses.
+ * Threads. One thread at a time uses a device, any thread. Exception: fm_move_begin, _ended and _wait may be called
+ * from any thread at once, beside anything else, on ranges that no uncompleted list uses.
  *
  * Order. Dispatches between two barriers of a list are unordered and may overlap: none may write what another of them
  * reads or writes. A barrier orders all memory of what came before it against all that comes after. Lists run in the
  * order of their commits, each wholly after the one before. Committing returns at once; the memory of small constants
  * is copied while encoding. What the host writes before a dispatch is encoded is seen by it; what a list wrote is seen
  * by the host after fm_wait. fm_upload, fm_download and fm_copy run at the call: the caller waits for lists that use
- * the range first.
+ * the range first. Moves between FM_PINNED memory and the device's run beside lists, each way in the order of their
+ * beginning; what follows fm_after in a list comes after a move.
  *
  *     Metal: one MTLCommandQueue; a list is a command buffer with one compute encoder of MTLDispatchTypeConcurrent, a
  *         barrier is memoryBarrierWithScope:MTLBarrierScopeBuffers; buffers are hazard-tracked, which orders lists.
@@ -64,7 +65,7 @@ enum {
 typedef struct fm_device_limits {
     char name[128];        /* of the device, for people */
     uint64_t buffer_most;  /* bytes of one buffer; wrapped memory is cut into pieces of less than 4 GiB beside it */
-    uint64_t memory;       /* bytes that buffers should not exceed together; 0: unknown */
+    uint64_t memory;       /* bytes that buffers should not exceed together, as of opening; 0: unknown */
     uint32_t threads_most; /* of a group */
     uint32_t group_memory; /* bytes of threadgroup memory */
     uint32_t groups;       /* threadgroups of 512 threads that run at once, about */
@@ -90,6 +91,7 @@ typedef enum fm_memory {
     FM_SHARED,  /* small, written or read by the host at every list. Metal: shared storage. CUDA: pinned host memory,
                    mapped. Has `host`. */
     FM_PRIVATE, /* weights, activations, state. Metal: shared storage too (unified). CUDA: device memory, no `host`. */
+    FM_PINNED,  /* of the host, large, for moves only; not zeroed. Where memory is not unified. */
 } fm_memory;
 
 typedef struct fm_buffer {
@@ -127,6 +129,8 @@ typedef struct fm_device_options {
     const char *kernels;
     /* soft only: 0 forward, 1 reverse, n > 1 shuffled with that seed: order of threads, groups and dispatches. */
     uint32_t order;
+    /* soft only: its memory is not the host's, as that of a card, and moves take their time. */
+    bool apart;
 } fm_device_options;
 
 /* What a device implements; call the functions below instead, which count and check. */
@@ -146,6 +150,14 @@ struct fm_device_ops {
     fm_status (*download)(const fm_buffer *buffer, uint64_t offset, void *dst, uint64_t bytes, fm_error *err);
     fm_status (*copy)(fm_buffer *to, uint64_t to_offset, const fm_buffer *from, uint64_t from_offset, uint64_t bytes,
                       fm_error *err);
+
+    /* NULL where memory is unified. begin: up, to a FM_PRIVATE buffer from a FM_PINNED one, or down; not before the
+     * move `after` has ended (0: none), which goes the other way. */
+    fm_ticket (*move_begin)(fm_buffer *to, uint64_t to_offset, const fm_buffer *from, uint64_t from_offset,
+                            uint64_t bytes, bool up, fm_ticket after);
+    bool (*move_ended)(fm_device *device, fm_ticket move);
+    void (*move_wait)(fm_device *device, fm_ticket move);
+    void (*after)(fm_commands *commands, fm_ticket move);
 
     /* constants: a value for each function constant that the kernel uses; others are ignored. Metal:
      * newFunctionWithName:constantValues: and a pipeline, which fails when threads > its maxTotalThreadsPerThreadgroup,
@@ -182,6 +194,13 @@ fm_status fm_download(const fm_buffer *buffer, uint64_t offset, void *dst, uint6
 fm_status fm_copy(fm_buffer *to, uint64_t to_offset, const fm_buffer *from, uint64_t from_offset, uint64_t bytes,
                   fm_error *err);
 
+/* Tickets of moves are numbers of their own, apart from those of lists. An error is returned by later waits for lists.
+ */
+fm_ticket fm_move_begin(fm_buffer *to, uint64_t to_offset, const fm_buffer *from, uint64_t from_offset, uint64_t bytes,
+                        bool up, fm_ticket after);
+bool fm_move_ended(fm_device *device, fm_ticket move);
+void fm_move_wait(fm_device *device, fm_ticket move);
+
 fm_status fm_kernel_get(fm_device *device, const char *name, const fm_constant *constants, uint32_t count,
                         uint32_t threads, fm_kernel **kernel, fm_error *err);
 
@@ -189,6 +208,8 @@ fm_commands *fm_commands_begin(fm_device *device);
 void fm_dispatch(fm_device *device, fm_commands *commands, const fm_kernel *kernel, const fm_arg *args, uint32_t count,
                  fm_groups groups, uint32_t threads);
 void fm_barrier(fm_device *device, fm_commands *commands);
+/* What is dispatched from here on begins after this move and all before it that go the same way. */
+void fm_after(fm_device *device, fm_commands *commands, fm_ticket move);
 fm_ticket fm_commit(fm_device *device, fm_commands *commands);
 bool fm_ended(fm_device *device, fm_ticket ticket);
 fm_status fm_wait(fm_device *device, fm_ticket ticket, fm_error *err);

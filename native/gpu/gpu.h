@@ -6,7 +6,8 @@
  *   state.c     KV cache and recurrent state of a session
  *   products.c  matrices times one token (matvec) or many (matmul)
  *   mixer.c     gated full attention and Gated DeltaNet
- *   moe.c       router, shared expert, routed experts, combine; the memory of the expert cache
+ *   moe.c       router, shared expert, routed experts, combine
+ *   slots.c     the memory of the expert cache
  *
  * Operations encode into the open list and return; who needs a result commits and waits. A layer's router is the one
  * place where a token waits for the GPU: see moe.c, and docs/gpu.md for the timeline. */
@@ -112,7 +113,8 @@ struct fm_backend {
     fm_ticket last;           /* of what was committed */
     uint32_t unused;          /* see products.c */
 
-    /* The memory of expert slots: pages wrapped in pieces, or a buffer of the device. */
+    /* The memory of expert slots: pages wrapped in pieces, or a buffer of the device, and of the second tier. */
+    fm_buffer *host_slots;
     uint8_t *slots, *slots_memory;
     uint64_t slots_bytes, piece_bytes;
     fm_buffer **pieces;
@@ -200,7 +202,11 @@ void fm_gpu_combine(fm_backend *b, uint32_t layer, uint32_t n, const float *weig
 fm_status fm_gpu_settle(fm_backend *b, const fm_expert_view *views, fm_error *err);
 void fm_gpu_settled(fm_backend *b, uint32_t layer);
 void fm_gpu_chosen(fm_backend *b, int32_t *experts);
-fm_status fm_gpu_slots_new(fm_backend *b, uint64_t slot_bytes, uint32_t slots, fm_slots *out, fm_error *err);
+
+/* slots.c */
+/* Where kernels see a part of an expert; 0 for none. */
+uint64_t fm_gpu_address_of(const fm_backend *b, const uint8_t *part);
+fm_status fm_gpu_slots_new(fm_backend *b, fm_slots *out, fm_error *err);
 void fm_gpu_slots_free(fm_backend *b);
 
 /* state.c */

@@ -106,13 +106,6 @@ void fm_gpu_shared(fm_backend *b, uint32_t layer, uint32_t n) {
 /* ---- routed experts ------------------------------------------------------------------------------------------------
  */
 
-static uint64_t address_of(const fm_backend *b, const uint8_t *part) {
-    if (!part)
-        return 0;
-    uint64_t at = (uint64_t)(part - b->slots), piece = at / b->piece_bytes;
-    return b->pieces[piece]->address + at % b->piece_bytes;
-}
-
 static struct fm_expert *table_entry(fm_backend *b, uint32_t i) {
     fm_range t = b->scratch.table;
     return (struct fm_expert *)((uint8_t *)t.buffer->host + t.offset) + i;
@@ -121,7 +114,7 @@ static struct fm_expert *table_entry(fm_backend *b, uint32_t i) {
 static void fill_entry(fm_backend *b, uint32_t i, const fm_expert_view *view) {
     struct fm_expert *e = table_entry(b, i);
     for (int p = 0; p < FM_EXPERT_PARTS; p++)
-        e->part[p] = address_of(b, view->part[p]);
+        e->part[p] = fm_gpu_address_of(b, view->part[p]);
 }
 
 /* Gate and up in one dispatch if one pipeline multiplies both, else in two that need no order. */
@@ -245,6 +238,11 @@ fm_ticket fm_gpu_experts(fm_backend *b, uint32_t layer, uint32_t n, const fm_exp
     const fm_gpu_layer *l = &b->weights.layers[layer];
     if (count == 0)
         return b->last;
+    fm_ticket last = 0;
+    for (uint32_t j = 0; j < count; j++)
+        last = jobs[j].view.ticket > last ? jobs[j].view.ticket : last;
+    if (last)
+        fm_after(b->device, fm_gpu_list(b), last);
     return n == 1 ? experts_of_token(b, l, jobs, count) : experts_of_block(b, l, n, jobs, count);
 }
 
@@ -275,9 +273,13 @@ fm_status fm_gpu_settle(fm_backend *b, const fm_expert_view *views, fm_error *er
     struct fm_expert *entries = calloc(count, sizeof *entries);
     if (!entries)
         return fm_fail(err, FM_NO_MEMORY, "out of memory for the table of experts");
+    fm_ticket last = 0;
+    for (size_t i = 0; i < count; i++)
+        last = views[i].ticket > last ? views[i].ticket : last;
+    fm_move_wait(b->device, last);
     for (size_t i = 0; i < count; i++)
         for (int p = 0; p < FM_EXPERT_PARTS; p++)
-            entries[i].part[p] = address_of(b, views[i].part[p]);
+            entries[i].part[p] = fm_gpu_address_of(b, views[i].part[p]);
     fm_range to = b->scratch.entries;
     fm_status status = fm_wait(b->device, fm_gpu_commit(b), err);
     if (status == FM_OK)
@@ -325,57 +327,4 @@ void fm_gpu_chosen(fm_backend *b, int32_t *experts) {
     const int32_t *from = (const int32_t *)((uint8_t *)r.buffer->host + r.offset);
     for (uint32_t l = 0; l < b->config.layers; l++)
         memcpy(experts + (size_t)l * k, from + l * fm_gpu_choice(&b->plan), k * sizeof *experts);
-}
-
-/* ---- the memory of the expert cache ------------------------------------------------------------------------------
- */
-
-/* A wrapped buffer stays below 4 GiB and holds whole slots. */
-#define PIECE_MOST (4ull << 30)
-
-static fm_status store(void *context, uint8_t *dst, const uint8_t *src, size_t bytes, fm_error *err) {
-    fm_backend *b = context;
-    return fm_upload(b->pieces[0], (uint64_t)(dst - b->slots), src, bytes, err);
-}
-
-fm_status fm_gpu_slots_new(fm_backend *b, uint64_t slot_bytes, uint32_t slots, fm_slots *out, fm_error *err) {
-    b->slots_bytes = fm_round_up(slot_bytes * slots, FM_WRAP_ALIGN);
-    bool unified = b->device->limits.unified;
-    /* FM_WRAP_ALIGN slots of whole 4 KiB blocks are whole pages of any system. */
-    uint64_t step = slot_bytes * (FM_WRAP_ALIGN / FM_PAGE);
-    uint64_t most = b->device->limits.buffer_most < PIECE_MOST ? b->device->limits.buffer_most : PIECE_MOST;
-    b->piece_bytes = !unified ? b->slots_bytes : step < most ? most / step * step : step;
-    b->piece_count = (uint32_t)((b->slots_bytes + b->piece_bytes - 1) / b->piece_bytes);
-    b->pieces = calloc(b->piece_count + 1, sizeof *b->pieces);
-    fm_status status = b->pieces ? FM_OK : fm_fail(err, FM_NO_MEMORY, "out of memory for the expert cache");
-    if (status == FM_OK && unified) {
-        b->slots = fm_pages_new((size_t)b->slots_bytes + FM_WRAP_ALIGN);
-        if (!b->slots)
-            status = fm_fail(err, FM_NO_MEMORY, "the system refused %llu bytes for the expert cache",
-                             (unsigned long long)b->slots_bytes);
-        b->slots_memory = b->slots;
-        b->slots = (uint8_t *)(uintptr_t)fm_round_up((uint64_t)(uintptr_t)b->slots, FM_WRAP_ALIGN);
-        for (uint32_t i = 0; i < b->piece_count && status == FM_OK; i++) {
-            uint64_t at = i * b->piece_bytes, left = b->slots_bytes - at;
-            status = fm_buffer_wrap(b->device, b->slots + at, left < b->piece_bytes ? left : b->piece_bytes,
-                                    &b->pieces[i], err);
-        }
-        *out = (fm_slots){b->slots, NULL, NULL};
-    } else if (status == FM_OK) {
-        status = fm_buffer_new(b->device, b->slots_bytes, FM_PRIVATE, true, &b->pieces[0], err);
-        /* Not memory of the host: places in it are numbers that only `store` and address_of read. */
-        b->slots = (uint8_t *)(uintptr_t)FM_WRAP_ALIGN;
-        *out = (fm_slots){b->slots, store, b};
-    }
-    return status;
-}
-
-void fm_gpu_slots_free(fm_backend *b) {
-    for (uint32_t i = 0; b->pieces && i < b->piece_count; i++)
-        fm_buffer_free(b->pieces[i]);
-    free(b->pieces);
-    b->pieces = NULL;
-    if (b->slots_memory)
-        fm_pages_free(b->slots_memory, (size_t)b->slots_bytes + FM_WRAP_ALIGN);
-    b->slots_memory = NULL;
 }

@@ -5,6 +5,7 @@
 
 #include "../base/error.h"
 #include "../base/system.h"
+#include "soft_moves.h"
 
 #include "soft_abi.h"
 
@@ -24,6 +25,7 @@ struct fm_kernel {
 
 typedef struct operation {
     const fm_kernel *kernel; /* NULL: a barrier */
+    fm_ticket after;         /* and with it this move, or 0 */
     fm_groups groups;
     uint32_t threads, args;
     struct {
@@ -54,6 +56,7 @@ struct soft_device {
                size_t);
     fm_kernel *kernels;
     uint64_t random;
+    soft_moves *moves; /* NULL: memory is unified */
 
     pthread_t worker;
     pthread_mutex_t lock;
@@ -64,6 +67,10 @@ struct soft_device {
     double seconds[SECONDS_KEPT];
     bool stop;
 };
+
+static uint8_t *memory_of(const fm_buffer *b) {
+    return (uint8_t *)(uintptr_t)b->address; /* seen by the host or not */
+}
 
 /* ---- running lists ---------------------------------------------------------------------------------------------- */
 
@@ -135,6 +142,8 @@ static fm_status run_list(soft_device *d, const fm_commands *c, fm_error *err) {
         while (end < c->count && c->operations[end].kernel)
             end++;
         status = run_section(d, c->operations + first, end - first, err);
+        if (end < c->count && c->operations[end].after)
+            soft_moves_wait(d->moves, c->operations[end].after);
         first = end + 1;
     }
     return status;
@@ -211,6 +220,12 @@ static void soft_barrier(fm_commands *c) {
     append(c);
 }
 
+static void soft_after(fm_commands *c, fm_ticket move) {
+    operation *o = append(c);
+    if (o)
+        o->after = move;
+}
+
 static fm_status check_arg(const fm_kernel *kernel, uint32_t i, const fm_arg *arg, fm_error *err) {
     const fm_soft_arg *wanted = &kernel->entry->args[i];
     const char *name = kernel->entry->name;
@@ -247,7 +262,7 @@ static void soft_dispatch(fm_commands *c, const fm_kernel *kernel, const fm_arg 
     for (uint32_t i = 0; i < count; i++) {
         o->arg[i].bytes = args[i].bytes;
         if (args[i].buffer) {
-            o->arg[i].memory = (uint8_t *)args[i].buffer->host + args[i].offset;
+            o->arg[i].memory = memory_of(args[i].buffer) + args[i].offset;
             continue;
         }
         o->arg[i].owned = true;
@@ -307,7 +322,7 @@ typedef struct soft_buffer {
     bool wrapped;
 } soft_buffer;
 
-static fm_status make_buffer(fm_device *device, void *memory, uint64_t bytes, bool wrapped, fm_buffer **out,
+static fm_status make_buffer(fm_device *device, void *memory, uint64_t bytes, bool wrapped, bool seen, fm_buffer **out,
                              fm_error *err) {
     soft_buffer *b = memory ? calloc(1, sizeof *b) : NULL;
     if (!b) {
@@ -316,43 +331,58 @@ static fm_status make_buffer(fm_device *device, void *memory, uint64_t bytes, bo
         return fm_fail(err, FM_NO_MEMORY, "the system refused %llu bytes for the soft device",
                        (unsigned long long)bytes);
     }
-    *b = (soft_buffer){{device, bytes, memory, (uint64_t)(uintptr_t)memory}, wrapped};
+    *b = (soft_buffer){{device, bytes, seen ? memory : NULL, (uint64_t)(uintptr_t)memory}, wrapped};
     *out = &b->base;
     return FM_OK;
 }
 
 static fm_status soft_buffer_new(fm_device *device, uint64_t bytes, fm_memory memory, bool by_address, fm_buffer **out,
                                  fm_error *err) {
-    (void)memory;
     (void)by_address;
-    return make_buffer(device, fm_pages_new((size_t)bytes), bytes, false, out, err);
+    bool seen = device->limits.unified || memory != FM_PRIVATE;
+    return make_buffer(device, fm_pages_new((size_t)bytes), bytes, false, seen, out, err);
 }
 
 static fm_status soft_buffer_wrap(fm_device *device, void *pages, uint64_t bytes, fm_buffer **out, fm_error *err) {
-    return make_buffer(device, pages, bytes, true, out, err);
+    return make_buffer(device, pages, bytes, true, true, out, err);
 }
 
 static void soft_buffer_free(fm_buffer *buffer) {
     if (!((soft_buffer *)buffer)->wrapped)
-        fm_pages_free(buffer->host, (size_t)buffer->bytes);
+        fm_pages_free(memory_of(buffer), (size_t)buffer->bytes);
     free(buffer);
 }
 
 static fm_status soft_upload(fm_buffer *b, uint64_t offset, const void *src, uint64_t bytes, fm_error *err) {
     (void)err;
-    memcpy((uint8_t *)b->host + offset, src, (size_t)bytes);
+    memcpy(memory_of(b) + offset, src, (size_t)bytes);
     return FM_OK;
 }
 
 static fm_status soft_download(const fm_buffer *b, uint64_t offset, void *dst, uint64_t bytes, fm_error *err) {
     (void)err;
-    memcpy(dst, (const uint8_t *)b->host + offset, (size_t)bytes);
+    memcpy(dst, memory_of(b) + offset, (size_t)bytes);
     return FM_OK;
 }
 
 static fm_status soft_copy(fm_buffer *to, uint64_t to_offset, const fm_buffer *from, uint64_t from_offset,
                            uint64_t bytes, fm_error *err) {
-    return soft_upload(to, to_offset, (const uint8_t *)from->host + from_offset, bytes, err);
+    return soft_upload(to, to_offset, memory_of(from) + from_offset, bytes, err);
+}
+
+static fm_ticket soft_move_begin(fm_buffer *to, uint64_t to_offset, const fm_buffer *from, uint64_t from_offset,
+                                 uint64_t bytes, bool up, fm_ticket after) {
+    (void)up, (void)after; /* all of them are done in order */
+    return soft_moves_begin(((soft_device *)to->device)->moves, memory_of(to) + to_offset,
+                            memory_of(from) + from_offset, (size_t)bytes);
+}
+
+static bool soft_move_ended(fm_device *device, fm_ticket move) {
+    return soft_moves_ended(((soft_device *)device)->moves, move);
+}
+
+static void soft_move_wait(fm_device *device, fm_ticket move) {
+    soft_moves_wait(((soft_device *)device)->moves, move);
 }
 
 static fm_status soft_kernel_get(fm_device *device, const char *name, const fm_constant *constants, uint32_t count,
@@ -398,6 +428,7 @@ static void soft_close(fm_device *device) {
     pthread_cond_broadcast(&d->committed);
     pthread_mutex_unlock(&d->lock);
     pthread_join(d->worker, NULL);
+    soft_moves_free(d->moves);
     while (d->kernels) {
         fm_kernel *next = d->kernels->next;
         free(d->kernels);
@@ -440,16 +471,19 @@ static fm_status soft_open(const fm_device_options *options, fm_device **out, fm
     extern const fm_device_ops fm_soft_device;
     d->base.ops = &fm_soft_device;
     d->base.limits = (fm_device_limits){
-        "soft: the shaders on the CPU", UINT64_MAX / 2, 0, FM_THREADS_MOST, 32 << 10, 4, 0, 0, 0, true};
+        "soft: the shaders on the CPU", UINT64_MAX / 2, 0, FM_THREADS_MOST, 32 << 10, 4, 0, 0, 0, !options->apart};
     d->order = options->order;
     d->random = options->order;
     fm_status status = load_library(d, options->kernels, err);
     pthread_mutex_init(&d->lock, NULL);
     pthread_cond_init(&d->committed, NULL);
     pthread_cond_init(&d->done, NULL);
+    if (status == FM_OK && options->apart && !(d->moves = soft_moves_new()))
+        status = fm_fail(err, FM_NO_MEMORY, "the system refused a thread for the soft device");
     if (status == FM_OK && pthread_create(&d->worker, NULL, work, d))
         status = fm_fail(err, FM_NO_MEMORY, "the system refused a thread for the soft device");
     if (status != FM_OK) {
+        soft_moves_free(d->moves);
         free(d);
         return status;
     }
@@ -467,6 +501,10 @@ const fm_device_ops fm_soft_device = {
     .upload = soft_upload,
     .download = soft_download,
     .copy = soft_copy,
+    .move_begin = soft_move_begin,
+    .move_ended = soft_move_ended,
+    .move_wait = soft_move_wait,
+    .after = soft_after,
     .kernel_get = soft_kernel_get,
     .begin = soft_begin,
     .dispatch = soft_dispatch,

@@ -157,7 +157,8 @@ typedef struct fm_spec {
 typedef enum fm_read_mode { FM_READ_AUTO, FM_READ_DIRECT, FM_READ_BUFFERED } fm_read_mode;
 
 typedef struct fm_options {
-    uint64_t memory;            /* bytes, the ceiling of all model memory */
+    uint64_t memory;            /* bytes, the ceiling of all model memory; of a card, where that is apart */
+    uint64_t host_memory;       /* bytes beside a card's memory that may hold experts; 0: as few as reading needs */
     uint32_t threads;           /* compute threads; 0: one for each core that the process may use */
     uint32_t context;           /* positions of a session; 0: as many as a small share of the budget holds */
     uint32_t experts_per_token; /* 0: as the config says */
@@ -178,12 +179,14 @@ typedef struct fm_plan {
     uint64_t readers;                /* staging buffers of the read threads */
     uint64_t cache;                  /* expert cache: cache_slots * slot */
     uint64_t slot;                   /* one expert, with its alignment */
+    uint64_t host;                   /* second tier of the cache, of the host, beside the budget: host_slots * slot */
     uint64_t smallest;               /* the smallest budget that would do */
     uint64_t experts_total;          /* all routed experts as stored */
     uint64_t expert_bytes_per_token; /* routed bytes that one decoded token needs, before any cache hit */
     uint64_t dense_bytes_per_token;  /* dense bytes that one decoded token reads from memory */
-    uint32_t cache_slots, context, sweep, chunk, threads, read_threads, experts_per_token;
-    bool gpu; /* for the GPU backend */
+    uint32_t cache_slots, host_slots, context, sweep, chunk, threads, read_threads, experts_per_token;
+    bool gpu;   /* for the GPU backend */
+    bool apart; /* on a device whose memory is not the host's: the budget is of that, and readers are beside it too */
     const char *kernels;
 } fm_plan;
 
@@ -232,10 +235,11 @@ typedef enum fm_work {
  * that had to be read is one miss; the other choices of it are hits. */
 typedef struct fm_phase_stats {
     uint64_t tokens, expert_hits, expert_misses, bytes_read;
-    double seconds;         /* wall time inside eval */
-    double seconds_reading; /* summed over the read threads */
-    double seconds_disk;    /* of `seconds`, with at least one read under way */
-    double seconds_waiting; /* of `seconds`, waiting for reads; the rest is arithmetic: */
+    uint64_t expert_host_hits, bytes_moved; /* found in the second tier; moved from there to a card's memory */
+    double seconds;                         /* wall time inside eval */
+    double seconds_reading;                 /* summed over the read threads */
+    double seconds_disk;                    /* of `seconds`, with at least one read under way */
+    double seconds_waiting;                 /* of `seconds`, waiting for reads; the rest is arithmetic: */
     double
         seconds_on[FM_WORK]; /* of `seconds`, by kind; on a GPU, where operations only start, by where it is waited */
 } fm_phase_stats;

@@ -38,9 +38,9 @@ typedef bool (*fm_poll)(void *context);
 typedef struct fm_slots {
     uint8_t *base; /* of slot 0 */
     /* NULL: base is memory of the host, and experts are read straight into it. Else base is an address that only the
-     * backend understands, and this copies there, from any read thread. */
-    fm_status (*store)(void *context, uint8_t *dst, const uint8_t *src, size_t bytes, fm_error *err);
-    void *context;
+     * backend understands, and this is memory of the host for plan.host_slots, from where they are moved. */
+    uint8_t *host;
+    fm_moves moves;
 } fm_slots;
 
 /* Operations may only start their work: what they were given (views of experts) stays valid until `wait` for their
@@ -55,8 +55,8 @@ typedef struct fm_backend_ops {
                       fm_progress progress, void *progress_context, fm_backend **backend, fm_error *err);
     void (*close)(fm_backend *backend);
 
-    /* NULL: ordinary memory will do. Freed by close, when no read is under way any more. */
-    fm_status (*slots_new)(fm_backend *backend, uint64_t slot_bytes, uint32_t slots, fm_slots *memory, fm_error *err);
+    /* NULL: ordinary memory will do. As the plan says. Freed by close, when no read is under way any more. */
+    fm_status (*slots_new)(fm_backend *backend, fm_slots *memory, fm_error *err);
 
     /* x = rows of the embedding, for a block of n tokens that are these stretches. */
     void (*embed)(fm_backend *backend, const int32_t *ids, uint32_t n, const fm_stretch *stretches, uint32_t count);

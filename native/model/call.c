@@ -86,6 +86,8 @@ fm_status fm_session_eval(fm_session *s, const int32_t *ids, size_t n, fm_logits
         phase->expert_hits += after.hits - before.hits;
         phase->expert_misses += after.misses - before.misses;
         phase->bytes_read += after.bytes_read - before.bytes_read;
+        phase->expert_host_hits += after.host_hits - before.host_hits;
+        phase->bytes_moved += after.bytes_moved - before.bytes_moved;
         phase->seconds_reading += after.seconds_reading - before.seconds_reading;
         account_seconds(phase, &call, start, &before, &after);
     }
@@ -129,15 +131,17 @@ static uint64_t share(uint64_t count, size_t i, size_t n) {
 /* What a step of n sessions did, to their decode phases (fm_phase_stats). */
 static void account_step(const fm_call *call, bool complete, double start, const fm_experts_stats *before,
                          const fm_experts_stats *after) {
-    uint64_t misses = after->misses - before->misses;
-    uint64_t choices = after->hits - before->hits + misses + call->shared;
-    uint64_t bytes = after->bytes_read - before->bytes_read;
+    uint64_t misses = after->misses - before->misses, host = after->host_hits - before->host_hits;
+    uint64_t choices = after->hits - before->hits + host + misses + call->shared;
+    uint64_t bytes = after->bytes_read - before->bytes_read, moved = after->bytes_moved - before->bytes_moved;
     double reading = after->seconds_reading - before->seconds_reading;
     for (uint32_t i = 0, n = call->count; i < n; i++) {
         fm_phase_stats *phase = &call->sessions[i]->stats.decode;
-        uint64_t missed = share(misses, i, n);
+        uint64_t missed = share(misses, i, n), from_host = share(host, i, n);
         phase->tokens += complete;
-        phase->expert_hits += share(choices, i, n) - missed;
+        phase->expert_hits += share(choices, i, n) - missed - from_host;
+        phase->expert_host_hits += from_host;
+        phase->bytes_moved += share(moved, i, n);
         phase->expert_misses += missed;
         phase->bytes_read += share(bytes, i, n);
         phase->seconds_reading += reading / n;

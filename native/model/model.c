@@ -83,12 +83,13 @@ fm_status fm_model_open(const fm_spec *spec, const fm_options *options, fm_progr
         status = m->ops->open(m->table, &m->plan, m->files, options, progress, progress_context, &m->backend, err);
     fm_slots slots = {0};
     if (status == FM_OK && m->ops->slots_new)
-        status = m->ops->slots_new(m->backend, m->plan.slot, m->plan.cache_slots, &slots, err);
+        status = m->ops->slots_new(m->backend, &slots, err);
     if (status == FM_OK) {
         fm_experts_options o = {
             .memory = slots.base,
-            .store = slots.store,
-            .store_context = slots.context,
+            .host = slots.host,
+            .host_slots = slots.host ? m->plan.host_slots : 0,
+            .moves = slots.moves,
             .files = m->files,
             .tables = m->table->experts,
             .layers = m->table->config.layers,

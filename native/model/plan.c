@@ -13,6 +13,8 @@
 
 /* Reads under way at most. A laptop's NVMe needs about eight for its full rate; slower disks lose nothing. */
 enum { READ_THREADS = 8 };
+/* Places in memory of the host that experts are read into on their way to a card, at least. */
+enum { HOST_SLOTS_LEAST = 2 * READ_THREADS };
 /* Tokens of one product: enough to make a weight's unpacking negligible. */
 enum { CHUNK_MOST = 128, CHUNK_LEAST = 8 };
 /* Tokens that go through a layer together: more means fewer passes over the experts for a long prompt. */
@@ -35,6 +37,10 @@ uint64_t fm_plan_session_bytes(const fm_plan *p) {
     return p->session_fixed + p->session_context;
 }
 
+uint64_t fm_plan_fixed_bytes(const fm_plan *p) {
+    return p->dense + p->scratch + (p->apart ? 0 : p->readers);
+}
+
 uint32_t fm_plan_least_slots(const fm_plan *plan, const fm_table *table) {
     uint32_t k = plan->experts_per_token > 2 ? plan->experts_per_token : 2;
     uint64_t all = (uint64_t)table->config.layers * table->config.experts;
@@ -49,7 +55,7 @@ static uint64_t measure(const fm_table *table, fm_plan *plan) {
     plan->scratch = sizes.scratch + fm_routing_bytes(&table->config, plan) + plan->sweep * sizeof(fm_stretch);
     plan->session_fixed = sizes.session_fixed;
     plan->session_context = sizes.session_context;
-    return plan->dense + plan->scratch + plan->readers + fm_plan_session_bytes(plan);
+    return fm_plan_fixed_bytes(plan) + fm_plan_session_bytes(plan);
 }
 
 /* The bytes that a decoded token reads: every expert that it picks, every dense matrix once, one embedding row. */
@@ -108,9 +114,13 @@ fm_status fm_plan_for(const fm_table *table, const fm_options *options, fm_plan 
     p->experts_per_token = options->experts_per_token ? options->experts_per_token : c->experts_per_token;
     p->read_threads = READ_THREADS;
     p->gpu = options->backend && strcmp(options->backend, "cpu") != 0;
+    /* The soft device stands for a card when it is given memory of the host beside its own. */
+    p->apart = p->gpu && (strcmp(options->backend, "cuda") == 0 || options->host_memory);
     p->kernels = fm_kernels_find(options->kernels)->name;
     uint64_t staging;
     p->slot = fm_slot_bytes(table->experts, c->layers, &staging);
+    if (p->apart) /* where every part is read to first */
+        staging = fm_largest_part(table->experts, c->layers);
     p->readers = fm_reader_bytes(p->read_threads, (size_t)staging);
 
     /* The smallest: least context, least sweep, least cache. */
@@ -153,6 +163,13 @@ fm_status fm_plan_for(const fm_table *table, const fm_options *options, fm_plan 
     uint64_t slots = p->budget > fixed ? (p->budget - fixed) / p->slot : 0;
     p->cache_slots = (uint32_t)(slots < all_slots ? slots : all_slots);
     p->cache = p->cache_slots * p->slot;
+    if (p->apart) {
+        uint64_t most = p->cache_slots < all_slots ? all_slots : HOST_SLOTS_LEAST;
+        uint64_t host = options->host_memory > p->readers ? (options->host_memory - p->readers) / p->slot : 0;
+        host = host < most ? host : most;
+        p->host_slots = host > HOST_SLOTS_LEAST ? (uint32_t)host : HOST_SLOTS_LEAST;
+        p->host = p->host_slots * p->slot;
+    }
     measure_token(table, p);
     return FM_OK;
 }

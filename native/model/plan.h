@@ -9,6 +9,8 @@ fm_status fm_plan_for(const fm_table *table, const fm_options *options, fm_plan 
 
 /* Bytes of one session as planned. */
 uint64_t fm_plan_session_bytes(const fm_plan *plan);
+/* All of the budget but sessions and cache. */
+uint64_t fm_plan_fixed_bytes(const fm_plan *plan);
 /* The fewest cache slots with which every call can run. */
 uint32_t fm_plan_least_slots(const fm_plan *plan, const fm_table *table);
 

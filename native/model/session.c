@@ -7,14 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* All but sessions and cache. */
-static uint64_t fixed_bytes(const fm_plan *p) {
-    return p->dense + p->scratch + p->readers;
-}
-
 uint32_t fm_model_room(const fm_model *m) {
     const fm_plan *p = &m->plan;
-    uint64_t least = fixed_bytes(p) + fm_plan_least_slots(p, m->table) * p->slot;
+    uint64_t least = fm_plan_fixed_bytes(p) + fm_plan_least_slots(p, m->table) * p->slot;
     uint64_t most = p->budget > least ? (p->budget - least) / fm_plan_session_bytes(p) : 0;
     uint32_t open = atomic_load(&m->sessions);
     return most <= open ? 0 : most - open < UINT32_MAX ? (uint32_t)(most - open) : UINT32_MAX;
@@ -24,7 +19,7 @@ uint32_t fm_model_room(const fm_model *m) {
 static fm_status share_memory(fm_model *m, uint32_t sessions, fm_error *err) {
     const fm_plan *p = &m->plan;
     uint64_t session = fm_plan_session_bytes(p);
-    uint64_t fixed = fixed_bytes(p) + m->reserved + session * (sessions ? sessions : 1);
+    uint64_t fixed = fm_plan_fixed_bytes(p) + m->reserved + session * (sessions ? sessions : 1);
     uint64_t slots = p->budget > fixed ? (p->budget - fixed) / p->slot : 0;
     uint32_t least = fm_plan_least_slots(p, m->table);
     if (slots < least)

@@ -162,6 +162,7 @@ struct Options {
 
     explicit Options(const py::dict &o) {
         options.memory = o["memory"].cast<uint64_t>();
+        options.host_memory = o["host_memory"].cast<uint64_t>();
         options.threads = o["threads"].cast<uint32_t>();
         options.context = o["context"].cast<uint32_t>();
         options.experts_per_token = o["experts_per_token"].cast<uint32_t>();
@@ -182,12 +183,12 @@ struct Options {
 py::dict plan_dict(const fm_plan &p) {
     return py::dict("budget"_a = p.budget, "dense"_a = p.dense, "session_fixed"_a = p.session_fixed,
                     "session_context"_a = p.session_context, "scratch"_a = p.scratch, "readers"_a = p.readers,
-                    "cache"_a = p.cache, "slot"_a = p.slot, "smallest"_a = p.smallest,
+                    "cache"_a = p.cache, "slot"_a = p.slot, "host"_a = p.host, "smallest"_a = p.smallest,
                     "experts_total"_a = p.experts_total, "expert_bytes_per_token"_a = p.expert_bytes_per_token,
                     "dense_bytes_per_token"_a = p.dense_bytes_per_token, "cache_slots"_a = p.cache_slots,
-                    "context"_a = p.context, "sweep"_a = p.sweep, "chunk"_a = p.chunk, "threads"_a = p.threads,
-                    "read_threads"_a = p.read_threads, "experts_per_token"_a = p.experts_per_token,
-                    "kernels"_a = std::string(p.kernels));
+                    "host_slots"_a = p.host_slots, "apart"_a = p.apart, "context"_a = p.context, "sweep"_a = p.sweep,
+                    "chunk"_a = p.chunk, "threads"_a = p.threads, "read_threads"_a = p.read_threads,
+                    "experts_per_token"_a = p.experts_per_token, "kernels"_a = std::string(p.kernels));
 }
 
 // ---- progress ------------------------------------------------------------------------------------------------------
@@ -417,7 +418,8 @@ struct Session {
         auto phase = [](const fm_phase_stats &p) {
             return py::dict(
                 "tokens"_a = p.tokens, "expert_hits"_a = p.expert_hits, "expert_misses"_a = p.expert_misses,
-                "bytes_read"_a = p.bytes_read, "seconds"_a = p.seconds, "seconds_reading"_a = p.seconds_reading,
+                "bytes_read"_a = p.bytes_read, "expert_host_hits"_a = p.expert_host_hits,
+                "bytes_moved"_a = p.bytes_moved, "seconds"_a = p.seconds, "seconds_reading"_a = p.seconds_reading,
                 "seconds_disk"_a = p.seconds_disk, "seconds_waiting"_a = p.seconds_waiting,
                 "seconds_attention"_a = p.seconds_on[FM_WORK_ATTENTION],
                 "seconds_delta"_a = p.seconds_on[FM_WORK_DELTA], "seconds_router"_a = p.seconds_on[FM_WORK_ROUTER],

@@ -37,7 +37,7 @@ class Device {
             snprintf(err.message, sizeof err.message, "this build has no device %s", name.c_str());
             raise(err);
         }
-        const fm_device_options options{kernels.c_str(), order};
+        const fm_device_options options{kernels.c_str(), order, false};
         fm_device *opened = nullptr;
         check(fm_device_open(ops, &options, &opened, &err), err);
         device.reset(opened);

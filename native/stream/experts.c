@@ -13,8 +13,10 @@
 /* Gives expert i of the request a slot that holds it or will. What a prefetch read is a miss all the same. */
 static void bind(fm_experts *src, uint32_t i, int32_t index) {
     slot *s = &src->slots[index];
-    if (s->state == READY && !s->early)
+    if (s->state == READY && !s->early && !src->request.missed[i])
         src->stats.hits++;
+    else if (s->from_host)
+        src->stats.host_hits++;
     else
         src->stats.misses++;
     s->early = false;
@@ -93,17 +95,18 @@ uint32_t fm_experts_request(fm_experts *src, uint32_t layer, const int32_t *ids,
     return missed;
 }
 
-static bool ready(const fm_experts *src, uint32_t i) {
-    const struct request *r = &src->request;
-    return r->slot[i] != FM_NONE && src->slots[r->slot[i]].state == READY;
+/* moving: also what is on its way from the second tier. */
+static bool ready(fm_experts *src, uint32_t i, bool moving) {
+    int32_t at = src->request.slot[i];
+    return at != FM_NONE && src->slots[at].state == READY && (moving || !fm_tier_has(src) || fm_tier_arrived(src, at));
 }
 
-static int32_t find_ready(const fm_experts *src, int32_t which) {
+static int32_t find_ready(fm_experts *src, int32_t which, bool moving) {
     const struct request *r = &src->request;
     if (which != FM_ANY)
-        return ready(src, (uint32_t)which) ? which : FM_NONE;
+        return ready(src, (uint32_t)which, moving) ? which : FM_NONE;
     for (uint32_t i = 0; i < r->n; i++)
-        if (!r->acquired[i] && ready(src, i))
+        if (!r->acquired[i] && ready(src, i, moving))
             return (int32_t)i;
     return FM_NONE;
 }
@@ -125,10 +128,10 @@ fm_status fm_experts_acquire(fm_experts *src, int32_t which, bool wait, int32_t 
                              fm_error *err) {
     pthread_mutex_lock(&src->lock);
     struct request *r = &src->request;
-    int32_t i = find_ready(src, which);
+    int32_t i = find_ready(src, which, false);
     if (i == FM_NONE && wait) {
         double start = fm_now();
-        while (!src->failed && (i = find_ready(src, which)) == FM_NONE && !stuck(src, which))
+        while (!src->failed && (i = find_ready(src, which, true)) == FM_NONE && !stuck(src, which))
             pthread_cond_wait(&src->arrived, &src->lock);
         src->stats.seconds_waiting += fm_now() - start;
     }
@@ -138,6 +141,7 @@ fm_status fm_experts_acquire(fm_experts *src, int32_t which, bool wait, int32_t 
         r->acquired[i] = 1;
         for (int p = 0; p < FM_EXPERT_PARTS; p++)
             view->part[p] = fm_slot_part(src, r->slot[i], r->layer, r->ids[i], p);
+        view->ticket = src->slots[r->slot[i]].up;
     } else if (src->failed) {
         status = src->failure.status;
         if (err)

@@ -25,7 +25,19 @@ enum { FM_ANY = -1 };
 /* An expert in memory: where each part (gate.weight, gate.scales, …) starts; NULL where it has none. */
 typedef struct fm_expert_view {
     const uint8_t *part[FM_EXPERT_PARTS];
+    uint64_t ticket; /* of the move that brings it (fm_moves); 0: it is there */
 } fm_expert_view;
+
+/* For a cache whose memory the host cannot see: how slots get there from a second tier in memory of the host, and back.
+ * Moves up are done in the order in which they were begun, moves down likewise. Any thread may call. */
+typedef struct fm_moves {
+    void *context;
+    /* Begins to copy a slot: up, to the cache, or down, from it; not before the move `after`, which goes the other way,
+     * has ended. Returns a ticket, more than all before it. */
+    uint64_t (*begin)(void *context, uint8_t *to, const uint8_t *from, size_t bytes, bool up, uint64_t after);
+    bool (*ended)(void *context, uint64_t ticket);
+    void (*wait)(void *context, uint64_t ticket);
+} fm_moves;
 
 typedef struct fm_experts_options {
     const fm_file *files;
@@ -36,13 +48,16 @@ typedef struct fm_experts_options {
     bool direct;
     /* NULL: the source has its own memory. Else of slots * slot bytes, on a page, for as long as the source lives. */
     uint8_t *memory;
-    /* NULL: `memory` is written directly. Else every part is read elsewhere and given to this; see fm_slots. */
-    fm_status (*store)(void *context, uint8_t *dst, const uint8_t *src, size_t bytes, fm_error *err);
-    void *store_context;
+    /* 0: reads go to `memory`. Else that is an address which only moves understand, and reads go to slots of the second
+     * tier, from where experts are moved. host: of host_slots * slot bytes, on a page. */
+    uint32_t host_slots;
+    uint8_t *host;
+    fm_moves moves;
 } fm_experts_options;
 
 typedef struct fm_experts_stats {
     uint64_t hits, misses, bytes_read; /* what a prefetch read is a miss */
+    uint64_t host_hits, bytes_moved;   /* found in the second tier; moved from there to the cache */
     double seconds_reading;            /* summed over the read threads */
     double seconds_disk;               /* with at least one of them reading */
     double seconds_waiting;            /* for reads, in acquire */

@@ -46,3 +46,13 @@ uint64_t fm_slot_bytes(const fm_expert_table *tables, uint32_t layers, uint64_t 
     }
     return largest;
 }
+
+uint64_t fm_largest_part(const fm_expert_table *tables, uint32_t layers) {
+    uint64_t largest = 0;
+    for (uint32_t l = 0; l < layers; l++)
+        for (int p = 0; p < FM_EXPERT_PARTS; p++) {
+            uint64_t bytes = part_bytes(&tables[l], p);
+            largest = bytes > largest ? bytes : largest;
+        }
+    return largest;
+}

@@ -13,6 +13,9 @@ typedef struct fm_part_place {
  * largest part that is not read in place. */
 uint64_t fm_place_parts(const fm_expert_table *table, fm_part_place places[FM_EXPERT_PARTS], uint64_t *staging);
 
+/* Bytes of the largest part of an expert. */
+uint64_t fm_largest_part(const fm_expert_table *tables, uint32_t layers);
+
 /* Bytes of one slot, and of the largest staged read, for these tables. The plan counts with them. */
 uint64_t fm_slot_bytes(const fm_expert_table *tables, uint32_t layers, uint64_t *staging);
 

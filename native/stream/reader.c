@@ -40,12 +40,6 @@ uint64_t fm_reader_bytes(uint32_t threads, size_t staging) {
 
 static fm_status do_read(const fm_reader *reader, const fm_read *read, uint8_t *stage, fm_error *err) {
     bool direct = reader->direct && read->file->direct >= 0;
-    if (read->store) {
-        uint8_t *at = stage + (direct ? read->offset % FM_DIRECT_ALIGN : 0);
-        fm_status status = direct ? fm_file_read_direct(read->file, read->offset, read->length, at, err)
-                                  : fm_file_read(read->file, read->offset, read->length, at, err);
-        return status == FM_OK ? read->store(read->store_context, read->dst, at, read->length, err) : status;
-    }
     if (!direct)
         return fm_file_read(read->file, read->offset, read->length, read->dst, err);
     if (read->in_place)

@@ -13,9 +13,6 @@ typedef struct fm_read {
     uint8_t *dst;
     bool in_place; /* dst has the alignment and slack of fm_file_read_direct; else a direct read is staged and copied */
     uint32_t tag;  /* the client's */
-    /* NULL: dst is memory. Else the read is staged, and this copies it there. */
-    fm_status (*store)(void *context, uint8_t *dst, const uint8_t *src, size_t bytes, fm_error *err);
-    void *store_context;
 } fm_read;
 
 typedef struct fm_reader_client {

@@ -5,13 +5,17 @@
 #include <float.h>
 #include <math.h>
 
-uint8_t *fm_slot_part(const fm_experts *src, int32_t index, uint32_t layer, int32_t expert, int part) {
+uint8_t *fm_slot_part_in(const fm_experts *src, uint8_t *memory, uint32_t layer, int32_t expert, int part) {
     const fm_part_place *place = &src->places[layer * FM_EXPERT_PARTS + (uint32_t)part];
     const fm_extent *extent = &src->o.tables[layer].extents[(size_t)expert * FM_EXPERT_PARTS + (size_t)part];
     if (extent->length == 0)
         return NULL;
-    uint8_t *base = src->memory + (uint64_t)index * src->slot_bytes + place->offset;
+    uint8_t *base = memory + place->offset;
     return place->in_place ? base + extent->offset % FM_DIRECT_ALIGN : base;
+}
+
+uint8_t *fm_slot_part(const fm_experts *src, int32_t index, uint32_t layer, int32_t expert, int part) {
+    return fm_slot_part_in(src, src->memory + (uint64_t)index * src->slot_bytes, layer, expert, part);
 }
 
 int32_t *fm_slot_of(fm_experts *src, uint32_t layer, int32_t expert) {
@@ -20,11 +24,15 @@ int32_t *fm_slot_of(fm_experts *src, uint32_t layer, int32_t expert) {
 
 void fm_slot_forget(fm_experts *src, int32_t i) {
     slot *s = &src->slots[i];
+    int32_t layer = s->layer, expert = s->expert;
     src->ready -= s->state == READY;
-    if (s->layer != FM_NONE)
-        *fm_slot_of(src, (uint32_t)s->layer, s->expert) = FM_NONE;
     s->layer = s->expert = FM_NONE;
     s->state = EMPTY;
+    if (layer == FM_NONE)
+        return;
+    *fm_slot_of(src, (uint32_t)layer, expert) = FM_NONE;
+    if (fm_tier_has(src))
+        fm_tier_left(src, (uint32_t)layer, expert);
 }
 
 uint32_t fm_slots_window(const fm_experts *src) {
@@ -50,19 +58,33 @@ void fm_slot_pin(fm_experts *src, int32_t i) {
         fm_policy_withdraw(src->policy, i);
 }
 
-/* Puts the read of an expert into the slot that the policy gives up; FM_NONE when all are pinned or being read. The
- * caller wakes the read threads. */
+/* A slot holds its expert now. */
+static void came(fm_experts *src, int32_t i) {
+    src->slots[i].state = READY;
+    src->ready++;
+    src->changes++;
+    if (src->slots[i].pins == 0)
+        fm_slot_offer(src, i);
+}
+
+/* Puts an expert into the slot that the policy gives up: its read, for which the caller wakes the read threads, or
+ * itself, if the second tier has it. FM_NONE when all are pinned or being read. */
 int32_t fm_slot_read(fm_experts *src, uint32_t layer, int32_t expert) {
     int32_t i = fm_policy_lowest(src->policy);
-    if (i == FM_NONE)
+    bool moved = false;
+    if (i == FM_NONE || (fm_tier_has(src) && !fm_tier_give(src, i, layer, expert, &moved)))
         return FM_NONE;
     fm_policy_withdraw(src->policy, i);
     fm_slot_forget(src, i);
     slot *s = &src->slots[i];
     s->layer = (int32_t)layer;
     s->expert = expert;
-    s->state = READING;
     s->early = false;
+    if (moved) {
+        came(src, i);
+        return i;
+    }
+    s->state = READING;
     s->next_part = 0;
     s->parts_left = 0;
     for (int p = 0; p < FM_EXPERT_PARTS; p++)
@@ -100,6 +122,9 @@ bool fm_slots_next_read(void *context, fm_read *read) {
     uint8_t *dst;
     while (!(dst = fm_slot_part(src, i, layer, s->expert, part)))
         part++;
+    uint64_t moves[2] = {0, 0};
+    if (fm_tier_has(src))
+        dst = fm_slot_part_in(src, fm_tier_memory(src, i, moves), layer, s->expert, part);
     const fm_extent *extent = &src->o.tables[layer].extents[(size_t)s->expert * FM_EXPERT_PARTS + (size_t)part];
     *read = (fm_read){
         .file = &src->o.files[extent->file],
@@ -108,8 +133,6 @@ bool fm_slots_next_read(void *context, fm_read *read) {
         .dst = dst,
         .in_place = src->places[layer * FM_EXPERT_PARTS + (uint32_t)part].in_place,
         .tag = (uint32_t)i,
-        .store = src->o.store,
-        .store_context = src->o.store_context,
     };
     do
         part++;
@@ -122,25 +145,28 @@ bool fm_slots_next_read(void *context, fm_read *read) {
     if (src->under_way++ == 0)
         src->under_way_since = fm_now();
     pthread_mutex_unlock(&src->lock);
+    for (int m = 0; m < 2; m++)
+        if (moves[m])
+            src->o.moves.wait(src->o.moves.context, moves[m]);
     return true;
 }
 
 void fm_slots_read_ended(fm_experts *src, int32_t i) {
     slot *s = &src->slots[i];
     src->reading--;
+    if (fm_tier_has(src))
+        fm_tier_read(src, i, s->state != FAILED);
     if (s->state == FAILED) {
         if (s->pins && !src->failed) {
             src->failed = true;
             src->failure = src->last_error;
         }
         fm_slot_forget(src, i);
+        if (s->pins == 0)
+            fm_slot_offer(src, i);
     } else {
-        s->state = READY;
-        src->ready++;
-        src->changes++;
+        came(src, i);
     }
-    if (s->pins == 0)
-        fm_slot_offer(src, i);
     if (src->request.active && !src->failed)
         fm_request_bind(src);
     pthread_cond_broadcast(&src->arrived);

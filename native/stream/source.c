@@ -47,19 +47,22 @@ fm_status fm_experts_new(fm_experts **out, const fm_experts_options *options, fm
     for (uint32_t l = 0; l < options->layers; l++) {
         uint64_t ignored = 0;
         fm_place_parts(&options->tables[l], &src->places[l * FM_EXPERT_PARTS], &ignored);
-        for (int p = 0; options->store && p < FM_EXPERT_PARTS; p++) {
-            uint64_t bytes = options->tables[l].extents[p].length;
+        /* Slots of the second tier are moved whole, so parts lie in them as in the cache, which a card wants aligned.
+         */
+        for (int p = 0; fm_tier_has(src) && p < FM_EXPERT_PARTS; p++)
             src->places[l * FM_EXPERT_PARTS + (uint32_t)p].in_place = false;
-            staging = bytes > staging ? bytes : staging;
-        }
     }
+    if (fm_tier_has(src))
+        staging = fm_largest_part(options->tables, options->layers);
     src->ahead = FM_NONE;
     for (uint32_t i = 0; i < src->slots_made; i++) {
-        src->slots[i].layer = src->slots[i].expert = FM_NONE;
+        src->slots[i].layer = src->slots[i].expert = src->slots[i].host = FM_NONE;
         fm_slot_offer(src, (int32_t)i);
     }
     fm_reader_client client = {src, fm_slots_next_read, fm_slots_read_done};
-    fm_status status = fm_reader_start(&src->reader, options->threads, (size_t)staging, options->direct, &client, err);
+    fm_status status = fm_tier_has(src) ? fm_tier_new(src, err) : FM_OK;
+    if (status == FM_OK)
+        status = fm_reader_start(&src->reader, options->threads, (size_t)staging, options->direct, &client, err);
     if (status != FM_OK) {
         fm_experts_free(src);
         return status;
@@ -76,6 +79,8 @@ void fm_experts_free(fm_experts *src) {
     pthread_cond_broadcast(&src->to_read);
     pthread_mutex_unlock(&src->lock);
     fm_reader_stop(src->reader);
+    if (fm_tier_has(src))
+        fm_tier_free(src);
     if (!src->o.memory)
         fm_pages_free(src->memory, src->slots_made * src->slot_bytes);
     free(src->slots);
@@ -129,6 +134,7 @@ void fm_experts_view_of(fm_experts *src, uint32_t layer, int32_t expert, fm_expe
     pthread_mutex_lock(&src->lock);
     for (int p = 0; p < FM_EXPERT_PARTS; p++)
         view->part[p] = fm_slot_part(src, *fm_slot_of(src, layer, expert), layer, expert, p);
+    view->ticket = src->slots[*fm_slot_of(src, layer, expert)].up;
     pthread_mutex_unlock(&src->lock);
 }
 

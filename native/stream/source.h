@@ -2,6 +2,7 @@
  *
  *     slots.c     the slots, which expert is in which, and their reads
  *     wishes.c    reads ahead of a request
+ *     tier.c      the second tier, where the cache is memory that the host cannot see
  *     experts.c   requests
  *     source.c    making, resizing and freeing, and what is counted */
 #ifndef FM_STREAM_SOURCE_H
@@ -26,7 +27,16 @@ typedef struct slot {
     uint8_t state;
     bool early;                    /* read by a prefetch, and not asked for since */
     uint8_t parts_left, next_part; /* of a read */
+    bool from_host;                /* came from the second tier, not from a file */
+    int32_t host;                  /* slot of the second tier that the read goes to, or FM_NONE */
+    uint64_t up, down;             /* the last moves to it and from it; 0: long ended */
 } slot;
+
+/* A slot of the second tier; offered to its policy when no read goes to it. */
+typedef struct host_slot {
+    int32_t layer, expert; /* FM_NONE when empty */
+    uint64_t up, down;     /* the last moves from it and to it; 0: long ended */
+} host_slot;
 
 struct fm_experts {
     fm_experts_options o;
@@ -43,6 +53,12 @@ struct fm_experts {
     pthread_mutex_t lock;
     pthread_cond_t to_read, arrived;
     fm_policy *policy;
+    struct tier {
+        host_slot *slots;  /* [o.host_slots] */
+        int32_t *where;    /* [layers][experts]: its slot or FM_NONE */
+        fm_policy *policy; /* only for which slot goes first */
+        uint64_t up, down; /* the last moves */
+    } tier;
     int32_t ahead;              /* the layer that was prefetched and not yet asked for, or FM_NONE */
     struct wishes {             /* for that layer */
         int32_t *ids;           /* [experts] */
@@ -79,6 +95,8 @@ struct fm_experts {
 
 /* Where a part of an expert lies in its slot: shifted to the file's phase within a block if it is read in place. */
 uint8_t *fm_slot_part(const fm_experts *src, int32_t index, uint32_t layer, int32_t expert, int part);
+/* The same in other memory of a slot's size. */
+uint8_t *fm_slot_part_in(const fm_experts *src, uint8_t *memory, uint32_t layer, int32_t expert, int part);
 /* The table's entry for an expert. */
 int32_t *fm_slot_of(fm_experts *src, uint32_t layer, int32_t expert);
 /* Empties a slot. */
@@ -89,8 +107,8 @@ uint32_t fm_slots_window(const fm_experts *src);
 void fm_slot_offer(fm_experts *src, int32_t i);
 void fm_slot_pin(fm_experts *src, int32_t i);
 void fm_slot_unpin(fm_experts *src, int32_t i);
-/* Puts the read of an expert into the slot that the policy gives up; FM_NONE when all are pinned or being read. The
- * caller wakes the read threads. */
+/* Puts an expert into the slot that the policy gives up: its read, for which the caller wakes the read threads, or
+ * itself, if the second tier has it. FM_NONE when all are pinned or being read. */
 int32_t fm_slot_read(fm_experts *src, uint32_t layer, int32_t expert);
 /* The last part of a slot's read is there, or will never be. */
 void fm_slots_read_ended(fm_experts *src, int32_t i);
@@ -109,6 +127,29 @@ bool fm_wishes_start(fm_experts *src);
 void fm_wishes_judge(fm_experts *src, const int32_t *ids, uint32_t n);
 /* Gives up the reads of wishes that did not come true, but for the parts under way. */
 void fm_wishes_drop(fm_experts *src);
+
+/* ---- tier.c; the lock is held -------------------------------------------------------------------------------------
+ */
+
+static inline bool fm_tier_has(const fm_experts *src) {
+    return src->o.host_slots > 0;
+}
+fm_status fm_tier_new(fm_experts *src, fm_error *err);
+/* Waits for every move. */
+void fm_tier_free(fm_experts *src);
+/* Gives slot i to an expert that the second tier has or gets: moves it up if it has, else finds the place that a read
+ * goes to. What slot i holds is kept in the tier if it is worth more than what goes for it. False when no place can be
+ * had; nothing has changed then. *moved: it is on its way. */
+bool fm_tier_give(fm_experts *src, int32_t i, uint32_t layer, int32_t expert, bool *moved);
+/* The memory that the read of slot i goes to, after what still moves from or to it has ended: that the caller waits for
+ * without the lock. */
+uint8_t *fm_tier_memory(const fm_experts *src, int32_t i, uint64_t wait_for[2]);
+/* The read of slot i is complete, or given up. */
+void fm_tier_read(fm_experts *src, int32_t i, bool complete);
+/* An expert has left the cache. */
+void fm_tier_left(fm_experts *src, uint32_t layer, int32_t expert);
+/* Whether slot i, which is READY, has arrived. */
+bool fm_tier_arrived(fm_experts *src, int32_t i);
 
 /* ---- experts.c; the lock is held ----------------------------------------------------------------------------------
  */

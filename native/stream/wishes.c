@@ -30,8 +30,10 @@ bool fm_wishes_start(fm_experts *src) {
         if (i == FM_NONE)
             return false;
         src->slots[i].early = true;
-        w->next++;
         w->room--;
+        if (src->slots[i].state != READING) /* the second tier had it */
+            continue;
+        w->next++;
         return true;
     }
     return false;
@@ -65,6 +67,8 @@ void fm_wishes_drop(fm_experts *src) {
             continue;
         }
         src->reading--;
+        if (fm_tier_has(src))
+            fm_tier_read(src, i, false);
         fm_slot_offer(src, i);
     }
     src->queue_count = kept;

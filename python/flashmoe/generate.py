@@ -149,6 +149,10 @@ class Generation(Iterator[Token], AbstractContextManager["Generation"]):
                     getattr(getattr(after, phase), name) - getattr(getattr(self._before, phase), name)
                     for phase in ("prefill", "decode")
                 )
+            counts["expert_hits"] += sum(  # a card's second tier is memory too
+                getattr(after, phase).expert_host_hits - getattr(self._before, phase).expert_host_hits
+                for phase in ("prefill", "decode")
+            )
         return Usage(
             prompt_tokens=len(self.prompt),
             cached_tokens=self._reused,

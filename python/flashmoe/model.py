@@ -17,11 +17,11 @@ import numpy.typing as npt
 
 from . import reader as reading
 from . import session_file
-from .errors import UsageError
+from .errors import FlashMoeError, MemoryBudgetError, UsageError
 from .plan import MemoryPlan
 from .session import Progress, Session, token_array
 from .spec import Config, ModelSpec
-from .system import default_budget, parse_size
+from .system import default_budget, default_card_budget, default_host_memory, parse_size
 
 if TYPE_CHECKING:
     from .chat import Event
@@ -57,27 +57,56 @@ def _count(name: str, value: int | None, most: int) -> int:
     return value
 
 
+def _choose(backend: str) -> tuple[str, str]:
+    """The backend that a name means, and why."""
+    if backend not in BACKENDS:
+        raise UsageError(f"backend {backend!r} does not exist in this version; choose from {', '.join(BACKENDS)}")
+    if backend != "auto":
+        return backend, "as asked for"
+    from .gpu.choose import choose
+
+    chosen = choose()
+    return chosen.backend, chosen.reason
+
+
+def _budgets(backend: str, memory: int | str | None, host_memory: int | str | None) -> tuple[int, int]:
+    """Bytes of the budget, and beside a card of the host."""
+    if host_memory is not None and backend not in ("cuda", "soft"):
+        raise UsageError(
+            f"host_memory is for a card with memory of its own; the {backend} backend has only `memory`"
+        )
+    host = parse_size(host_memory, least=0) if host_memory is not None else 0
+    if backend != "cuda":
+        return default_budget() if memory is None else parse_size(memory), host
+    if memory is None:
+        from .gpu.choose import card_memory
+
+        memory = default_card_budget(card_memory())
+    return parse_size(memory), default_host_memory() if host_memory is None else host
+
+
 def _options(
     backend: str,
     memory: int | str | None,
+    host_memory: int | str | None,
     experts_per_token: int | None,
     threads: int | None,
     context: int | None,
     reader: str,
     kernels: str | None,
 ) -> dict[str, Any]:
-    if backend not in BACKENDS:
-        raise UsageError(f"backend {backend!r} does not exist in this version; choose from {', '.join(BACKENDS)}")
     if reader not in READERS:
         raise UsageError(f"reader {reader!r} does not exist; choose from {', '.join(READERS)}")
+    budget, host = _budgets(backend, memory, host_memory)
     return {
-        "memory": default_budget() if memory is None else parse_size(memory),
+        "memory": budget,
+        "host_memory": host,
         "threads": _count("threads", threads, 1024),
         "context": _count("context", context, 1 << 30),
         "experts_per_token": _count("experts_per_token", experts_per_token, 1 << 16),
         "reader": reader,
         "kernels": kernels or "",
-        "backend": "cpu" if backend == "auto" else backend,
+        "backend": backend,
         "shaders": "",
         "shader_order": 0,
     }
@@ -92,6 +121,7 @@ def plan_memory(
     *,
     backend: str = "auto",
     memory: int | str | None = None,
+    host_memory: int | str | None = None,
     experts_per_token: int | None = None,
     threads: int | None = None,
     context: int | None = None,
@@ -99,8 +129,15 @@ def plan_memory(
     """The plan that `Model` would follow, without opening the weights. Raises MemoryBudgetError when it cannot fit."""
     from . import _core
 
-    options = _options(backend, memory, experts_per_token, threads, context, "auto", None)
-    return _plan(spec, _core.plan(spec, options))
+    name, _ = _choose(backend)
+    options = _options(name, memory, host_memory, experts_per_token, threads, context, "auto", None)
+    try:
+        return _plan(spec, _core.plan(spec, options))
+    except MemoryBudgetError:
+        if name == backend or name == "cpu":
+            raise
+        return plan_memory(spec, backend="cpu", memory=memory, experts_per_token=experts_per_token,
+                           threads=threads, context=context)  # fmt: skip
 
 
 class Model:
@@ -111,9 +148,12 @@ class Model:
             print(token.text, end="")
 
     path: a checkpoint folder (Hugging Face or MLX safetensors, as downloaded), a hub id, or "demo".
-    backend: "auto", "cpu", "metal", "cuda", or "soft": the GPU backend with its shaders run on the CPU, slowly
-        (docs/gpu.md).
-    memory: ceiling of all model memory, as "8GiB" or bytes; by default a safe share of what is free.
+    backend: "cpu", "metal", "cuda", "soft" (the GPU backend with its shaders run on the CPU, slowly: docs/gpu.md), or
+        "auto": an NVIDIA card that works, else the CPU. `backend` and `backend_reason` say what it came to.
+    memory: ceiling of all model memory, as "8GiB" or bytes; by default a safe share of what is free. With "cuda", of
+        the card's memory.
+    host_memory: with "cuda", memory of the machine for experts that the card has no room for; by default at most half
+        of what is free, 0 for none but what reading needs. The soft device, given it, behaves like a card.
     experts_per_token: fewer (or more) than the checkpoint asks for; the default is exact.
     threads: of computing; by default one for each core that the process may use.
     context: positions of a session; by default what a small share of the budget holds.
@@ -135,34 +175,58 @@ class Model:
         threads: int | None = None,
         context: int | None = None,
         *,
+        host_memory: int | str | None = None,
         reader: str = "auto",
         kernels: str | None = None,
         progress: Progress | None = None,
     ) -> None:
+        self.backend, self.backend_reason = _choose(backend)
+        self.spec = path if isinstance(path, ModelSpec) else open_spec(path)
+        self.path = self.spec.path
+
+        def attempt() -> None:
+            options = _options(
+                self.backend, memory, host_memory, experts_per_token, threads, context, reader, kernels
+            )
+            self._open(options, progress)
+
+        try:
+            attempt()
+        except FlashMoeError as error:
+            # What a card cannot do the CPU may; what is wrong with the model or the call it cannot either.
+            if self.backend == backend or self.backend == "cpu" or type(error) not in (
+                FlashMoeError,
+                MemoryBudgetError,
+            ):
+                raise
+            self.backend_reason = f"the card cannot run this model: {error}"
+            self.backend, host_memory = "cpu", None
+            attempt()
+        self._reserved: WeakKeyDictionary[object, int] = WeakKeyDictionary()
+        self._reserving = threading.Lock()
+
+    def _open(self, options: dict[str, Any], progress: Progress | None) -> None:
         from . import _core
 
-        options = _options(backend, memory, experts_per_token, threads, context, reader, kernels)
-        self.backend: str = options["backend"]
         if self.backend != "cpu":
             from .gpu import prepare
 
             options["shaders"] = str(prepare(self.backend))
             options["shader_order"] = int(os.environ.get("FLASHMOE_SHADER_ORDER", "0"))
-        self.spec = path if isinstance(path, ModelSpec) else open_spec(path)
-        self.path = self.spec.path
-        room = reader == "auto" and reading.cache_has_room(self.spec, options["memory"])
+        auto = options["reader"] == "auto"
+        room = auto and reading.cache_has_room(
+            self.spec, options["host_memory"] if self.backend == "cuda" else options["memory"]
+        )
         if room:
             options["reader"] = "buffered"
         self._native = _core.Model(self.spec, options, progress)
         self.plan = _plan(self.spec, self._native.plan())
         self.reader: str = self._native.reader()
         self.reader_reason = "as asked for"
-        if reader == "auto":
+        if auto:
             self.reader_reason = (
                 reading.BUFFERED if room else reading.DIRECT if self.reader == "direct" else reading.REFUSED
             )
-        self._reserved: WeakKeyDictionary[object, int] = WeakKeyDictionary()
-        self._reserving = threading.Lock()
 
     @property
     def config(self) -> Config:

@@ -20,11 +20,14 @@ class MemoryPlan:
     readers: int  # staging buffers of the read threads
     cache: int  # of experts: cache_slots * slot
     slot: int  # one expert, with its alignment
+    host: int  # second tier of the cache, in memory of the host beside a card's: host_slots * slot; not in the budget
     smallest: int  # the smallest budget that would do
     experts_total: int  # all routed experts as stored
     expert_bytes_per_token: int  # of the routed experts that one decoded token needs, before any cache hit
     dense_bytes_per_token: int  # that one decoded token reads from memory beside its experts
     cache_slots: int
+    host_slots: int
+    apart: bool  # the budget is of a card with memory of its own; readers are in memory of the host, like `host`
     context: int
     sweep: int
     chunk: int
@@ -37,7 +40,8 @@ class MemoryPlan:
     @property
     def used(self) -> int:
         """All that the model will take with one session."""
-        return self.dense + self.session_fixed + self.session_context + self.scratch + self.readers + self.cache
+        readers = 0 if self.apart else self.readers
+        return self.dense + self.session_fixed + self.session_context + self.scratch + readers + self.cache
 
     @property
     def resident(self) -> bool:
@@ -49,17 +53,29 @@ class MemoryPlan:
 
     def rows(self) -> list[tuple[str, int, str]]:
         """(what, bytes, remark) for each part of the budget."""
-        share = 100 * self.cache_slots / max(1, self.experts_in_model)
-        return [
+        own = [
             ("dense weights", self.dense, "stay in memory"),
             ("one session", self.session_fixed + self.session_context, f"context of {self.context:,} tokens"),
             ("activations", self.scratch, f"prefill {self.sweep:,} tokens a layer"),
-            ("read buffers", self.readers, f"{self.read_threads} read threads"),
-            ("expert cache", self.cache, f"{self.cache_slots:,} experts, {share:.0f} % of {self.experts_in_model:,}"),
+            ("expert cache", self.cache, self._experts(self.cache_slots)),
+        ]
+        readers = ("read buffers", self.readers, f"{self.read_threads} read threads")
+        if not self.apart:
+            return [*own[:3], readers, own[3]]
+        of_host = "in memory of the host"
+        return [
+            *own,
+            ("second tier", self.host, f"{self._experts(self.host_slots)}, {of_host}"),
+            (readers[0], readers[1], f"{readers[2]}, {of_host}"),
         ]
 
+    def _experts(self, slots: int) -> str:
+        share = 100 * slots / max(1, self.experts_in_model)
+        return f"{slots:,} experts, {share:.0f} % of {self.experts_in_model:,}"
+
     def __str__(self) -> str:
-        lines = [f"memory plan: {format_size(self.used)} of a budget of {format_size(self.budget)}"]
+        where = " of the card" if self.apart else ""
+        lines = [f"memory plan: {format_size(self.used)} of a budget of {format_size(self.budget)}{where}"]
         lines += [f"  {what:<14} {format_size(size):>10}   {remark}" for what, size, remark in self.rows()]
         lines.append(
             f"a token reads {format_size(self.dense_bytes_per_token + self.expert_bytes_per_token)} of memory"

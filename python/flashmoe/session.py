@@ -47,6 +47,8 @@ class PhaseStats:
     seconds_shared: float = 0.0  # shared experts
     seconds_experts: float = 0.0  # routed experts and their sum
     seconds_ends: float = 0.0  # embedding and head
+    expert_host_hits: int = 0  # with a card: found in memory of the host, its second tier; not among hits or misses
+    bytes_moved: int = 0  # to the card's memory from there, or from disk by way of it
 
     @property
     def seconds_computing(self) -> float:
@@ -61,8 +63,9 @@ class PhaseStats:
 
     @property
     def hit_rate(self) -> float:
-        """Share of the experts that were in memory when they were asked for; 0 when none was."""
-        return self.expert_hits / max(1, self.expert_hits + self.expert_misses)
+        """Share of the experts that were in memory (a card's own, with a card) when they were asked for; 0 when none
+        was."""
+        return self.expert_hits / max(1, self.expert_hits + self.expert_host_hits + self.expert_misses)
 
     @property
     def tokens_per_second(self) -> float:

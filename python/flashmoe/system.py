@@ -138,6 +138,18 @@ def _mac_available() -> int | None:
     return page * sum(pages.get(name, 0) for name in ("free", "inactive", "speculative", "purgeable"))
 
 
+def default_host_memory() -> int:
+    """What a card's second tier of experts may take when nothing is said. It is pinned, so nothing else can use it: at
+    most half of what is free."""
+    free = memory_available()
+    return max(0, min(free // 2, free - 4 * AUTO_SPARE))
+
+
+def default_card_budget(free: int) -> int:
+    """The budget of a card with so many bytes free when none is given; the driver takes some beside it."""
+    return max(1, min(int(free * 0.95), free - AUTO_SPARE))
+
+
 def default_budget() -> int:
     """The memory budget when none is given: a safe share of what is free."""
     free = memory_available()

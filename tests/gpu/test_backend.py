@@ -66,6 +66,51 @@ def test_every_budget_and_reader_gives_the_same_bits(name: str) -> None:
         assert got == expected, f"{memory}, {reader}"
 
 
+@pytest.mark.parametrize("name", ["mlx-mixed", "hf-text-fused-f32"])
+def test_memory_of_the_host_as_a_second_tier_changes_no_bit(name: str) -> None:
+    """The soft device, with memory of its own: every expert comes from the host's, or from disk by way of it."""
+    case = fixture(name)
+    ids = np.load(case.reference)["ids"].tolist()
+    spec = flashmoe.open_spec(case.folder)
+    plan = flashmoe.plan_memory(spec, backend="soft", memory="1GiB", context=64, host_memory="64MiB")
+    assert plan.apart and plan.resident and plan.host_slots == 16
+    tight = plan.smallest + 3 * plan.slot
+    expected = None
+    for memory, host in (("64MiB", None), ("64MiB", 1), (plan.smallest, 1), (tight, 1), (tight, "64MiB")):
+        model = open_model(case, memory, host_memory=host)
+        with model.session() as session:
+            got = session.eval(ids[:17], all_logits=True).tobytes()
+            got += b"".join(session.eval([token]).tobytes() for token in ids[17:23])
+            seen = session.stats.decode
+        expected = expected or got
+        assert got == expected, f"{memory}, {host} of the host"
+        if memory == tight and host == "64MiB":
+            assert model.plan.host_slots >= model.plan.experts_in_model
+            assert seen.expert_misses == 0 < seen.expert_host_hits
+            assert seen.bytes_moved == seen.expert_host_hits * model.plan.slot
+        asked = seen.expert_hits + seen.expert_host_hits + seen.expert_misses
+        assert asked == seen.tokens * model.config.layers * model.plan.experts_per_token
+
+
+def test_a_session_that_takes_memory_from_two_tiers() -> None:
+    case = fixture("mlx-4bit-g64")
+    ids = np.load(case.reference)["ids"].tolist()
+    with open_model(case).session() as alone:
+        expected = [alone.eval(ids[:9]).tobytes(), *(alone.eval([t]).tobytes() for t in ids[9:12])]
+    spec = flashmoe.open_spec(case.folder)
+    plan = flashmoe.plan_memory(spec, backend="soft", memory="1GiB", context=64, host_memory=1)
+    model = open_model(case, plan.smallest + 2 * (plan.session_fixed + plan.session_context), host_memory=1)
+    sessions = [model.session() for _ in range(2)]
+    for session in sessions:
+        got = [session.eval(ids[:9]).tobytes(), *(session.eval([t]).tobytes() for t in ids[9:12])]
+        assert got == expected
+
+
+def test_what_has_one_memory_has_no_second_tier() -> None:
+    with pytest.raises(flashmoe.UsageError, match="memory of its own"):
+        flashmoe.Model("demo", backend="cpu", memory="64MiB", host_memory="1GiB")
+
+
 def test_prompts_of_several_tokens_give_the_same_bits_in_any_cut() -> None:
     case = fixture("mlx-4bit-g64")
     ids = np.load(case.reference)["ids"][:14]

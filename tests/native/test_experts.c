@@ -7,7 +7,9 @@
 #pragma GCC diagnostic ignored "-Wmissing-field-initializers"
 
 #include "base/system.h"
+#include "gpu/soft_moves.h"
 #include "stream/experts.h"
+#include "stream/layout.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -95,7 +97,63 @@ static void describe(void) {
         bytes[i] = (uint8_t)random_next();
 }
 
+/* ---- a second tier: moves that take their time, and leave rubbish until they have ended ---------------------------
+ */
+
+static soft_moves *moves;
+static uint8_t *card, *host;
+static size_t card_bytes, host_bytes;
+
+static uint64_t begin_move(void *context, uint8_t *to, const uint8_t *from, size_t n, bool up, uint64_t after) {
+    const uint8_t *place = up ? to : from;
+    CHECK(context == &moves && place >= card && place + n <= card + card_bytes, "a move outside of the cache");
+    place = up ? from : to;
+    CHECK(place >= host && place + n <= host + host_bytes, "a move outside of the second tier");
+    (void)after; /* soft_moves does them in order */
+    return soft_moves_begin(moves, to, from, n);
+}
+static bool move_ended(void *context, uint64_t ticket) {
+    (void)context;
+    return soft_moves_ended(moves, ticket);
+}
+static void wait_for_move(void *context, uint64_t ticket) {
+    (void)context;
+    soft_moves_wait(moves, ticket);
+}
+
+/* host_slots 0: none. */
+static fm_experts *new_source(fm_experts_options *o, uint32_t host_slots) {
+    uint64_t staging, slot = fm_slot_bytes(tables, LAYERS, &staging);
+    if (host_slots) {
+        moves = soft_moves_new();
+        card = fm_pages_new(card_bytes = (size_t)(o->slots * slot));
+        host = fm_pages_new(host_bytes = (size_t)(host_slots * slot));
+        o->memory = card;
+        o->host = host;
+        o->host_slots = host_slots;
+        o->moves = (fm_moves){&moves, begin_move, move_ended, wait_for_move};
+    }
+    fm_experts *src;
+    fm_error err = {0};
+    if (fm_experts_new(&src, o, &err) != FM_OK) {
+        printf("%s\n", err.message);
+        exit(1);
+    }
+    return src;
+}
+
+static void free_source(fm_experts *src, uint32_t host_slots) {
+    fm_experts_free(src);
+    if (host_slots) {
+        soft_moves_free(moves);
+        fm_pages_free(card, card_bytes);
+        fm_pages_free(host, host_bytes);
+    }
+}
+
 static void check_view(const fm_expert_view *view, uint32_t layer, int32_t expert) {
+    if (view->ticket)
+        soft_moves_wait(moves, view->ticket);
     for (int p = 0; p < FM_EXPERT_PARTS; p++) {
         const fm_extent *x = &extents[layer][expert][p];
         if (x->length == 0)
@@ -143,7 +201,7 @@ static fm_status run_request(fm_experts *src, uint32_t layer, const int32_t *ids
     return status;
 }
 
-static void test_bytes(const fm_file *file, uint32_t slots, bool direct) {
+static void test_bytes(const fm_file *file, uint32_t slots, uint32_t host_slots, bool direct) {
     fm_experts_options o = {.files = file,
                             .tables = tables,
                             .layers = LAYERS,
@@ -152,12 +210,8 @@ static void test_bytes(const fm_file *file, uint32_t slots, bool direct) {
                             .slots = slots,
                             .threads = 3,
                             .direct = direct};
-    fm_experts *src;
+    fm_experts *src = new_source(&o, host_slots);
     fm_error err = {0};
-    if (fm_experts_new(&src, &o, &err) != FM_OK) {
-        printf("%s\n", err.message);
-        exit(1);
-    }
     int32_t ids[EXPERTS];
     for (int i = 0; i < 400; i++) {
         uint32_t layer = random_next() % LAYERS;
@@ -174,7 +228,7 @@ static void test_bytes(const fm_file *file, uint32_t slots, bool direct) {
         fm_status status = run_request(src, layer, ids, n, in_order, &err);
         CHECK(status == FM_OK, "%u slots: %s", slots, err.message);
     }
-    fm_experts_free(src);
+    free_source(src, host_slots);
 }
 
 /* Each expert of a sweep is read at most once, whatever the cache holds. */
@@ -254,7 +308,7 @@ static void test_the_frequent_stay(const fm_file *file) {
 }
 
 /* Errors belong to the request that met them; afterwards everything works. */
-static void test_faults(const fm_file *file, bool direct) {
+static void test_faults(const fm_file *file, uint32_t host_slots, bool direct) {
     fm_experts_options o = {.files = file,
                             .tables = tables,
                             .layers = LAYERS,
@@ -263,10 +317,8 @@ static void test_faults(const fm_file *file, bool direct) {
                             .slots = 10,
                             .threads = 4,
                             .direct = direct};
-    fm_experts *src;
+    fm_experts *src = new_source(&o, host_slots);
     fm_error err = {0};
-    if (fm_experts_new(&src, &o, &err) != FM_OK)
-        exit(1);
     int32_t ids[EXPERTS];
     int failed = 0;
     for (int i = 0; i < 300; i++) {
@@ -292,7 +344,36 @@ static void test_faults(const fm_file *file, bool direct) {
     }
     atomic_store(&short_every, 0);
     atomic_store(&interrupt_every, 0);
-    fm_experts_free(src);
+    free_source(src, host_slots);
+}
+
+/* The cache and the second tier hold all experts together, and two over: each is read from the file once. What leaves
+ * the cache moves down, and up again when it is asked for. */
+static void test_the_tiers_add_up(const fm_file *file, uint32_t slots) {
+    uint32_t host_slots = LAYERS * EXPERTS - slots + 2;
+    fm_experts_options o = {.files = file,
+                            .tables = tables,
+                            .layers = LAYERS,
+                            .experts = EXPERTS,
+                            .experts_per_token = 8,
+                            .slots = slots,
+                            .threads = 3,
+                            .direct = false};
+    fm_experts *src = new_source(&o, host_slots);
+    fm_error err = {0};
+    int32_t ids[8];
+    for (int t = 0; t < 60; t++)
+        for (uint32_t l = 0; l < LAYERS; l++) {
+            random_ids(ids, 8);
+            fm_experts_chosen(src, l, ids, 1, 8);
+            CHECK(run_request(src, l, ids, 8, true, &err) == FM_OK, "%s", err.message);
+        }
+    fm_experts_stats stats;
+    fm_experts_stats_get(src, &stats);
+    CHECK(stats.misses == LAYERS * EXPERTS, "%u slots: %llu reads of %d experts", slots,
+          (unsigned long long)stats.misses, LAYERS * EXPERTS);
+    CHECK(stats.hits + stats.host_hits + stats.misses == 60 * LAYERS * 8, "%llu hits", (unsigned long long)stats.hits);
+    free_source(src, host_slots);
 }
 
 int main(void) {
@@ -314,15 +395,21 @@ int main(void) {
         printf("this file system has no direct reads: only buffered ones are tested\n");
     static const uint32_t sizes[] = {2, 3, 5, 9, EXPERTS, LAYERS * EXPERTS};
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
-        test_bytes(&file, sizes[i], false);
-        if (direct)
-            test_bytes(&file, sizes[i], true);
+        for (uint32_t host_slots = 0; host_slots <= LAYERS * EXPERTS; host_slots = 8 * host_slots + 1) {
+            test_bytes(&file, sizes[i], host_slots, false);
+            if (direct)
+                test_bytes(&file, sizes[i], host_slots, true);
+        }
         test_reads_once(&file, sizes[i]);
     }
     test_the_frequent_stay(&file);
-    test_faults(&file, false);
-    if (direct)
-        test_faults(&file, true);
+    for (uint32_t host_slots = 0; host_slots < 15; host_slots += 7) {
+        test_faults(&file, host_slots, false);
+        if (direct)
+            test_faults(&file, host_slots, true);
+    }
+    test_the_tiers_add_up(&file, 10);
+    test_the_tiers_add_up(&file, 40);
     fm_file_close(&file);
     close(fd);
     unlink(path);

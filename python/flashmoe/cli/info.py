@@ -25,6 +25,7 @@ def main(options: argparse.Namespace) -> int:
             spec,
             backend=options.backend,
             memory=options.memory,
+            host_memory=options.host_memory,
             experts_per_token=options.experts_per_token,
             threads=options.threads,
             context=options.context,

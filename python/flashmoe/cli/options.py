@@ -44,6 +44,7 @@ def open_model(options: argparse.Namespace, progress: Progress | None = None) ->
         options.model,
         backend=options.backend,
         memory=options.memory,
+        host_memory=options.host_memory,
         experts_per_token=options.experts_per_token,
         threads=options.threads,
         context=options.context,
@@ -289,6 +290,12 @@ def _add_model(parser: argparse.ArgumentParser, model: bool = True) -> None:
         "--memory",
         metavar="SIZE",
         help="ceiling of all model memory, such as 8GiB (default: a safe share of what is free)",
+    )
+    group.add_argument(
+        "--host-memory",
+        metavar="SIZE",
+        help="with an NVIDIA card, whose memory --memory then is: memory of the machine for experts that the card has "
+        "no room for (default: at most half of what is free)",
     )
     group.add_argument("--context", type=int, metavar="N", help="tokens that a conversation can hold")
     group.add_argument(

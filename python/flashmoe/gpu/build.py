@@ -81,12 +81,17 @@ CUDA_VARIANTS = (
 CUDA_ARCHITECTURES = ("sm_80", "sm_90")
 
 
-def cuda_folder() -> Path:
-    """The folder of PTX modules for the CUDA device: of the package, or compiled here and kept in the user's cache."""
+def cuda_place() -> Path:
+    """Where the PTX modules for the CUDA device are, or would be: in the package, or in the user's cache."""
     packaged = HERE / "ptx"
     if (packaged / "complete").exists():
         return packaged
-    folder = cache_folder() / f"ptx-{_digest('cuda', *(p.read_text() for p in sorted(shader_folder().iterdir())))}"
+    return cache_folder() / f"ptx-{_digest('cuda', *(p.read_text() for p in sorted(shader_folder().iterdir())))}"
+
+
+def cuda_folder() -> Path:
+    """The folder of PTX modules for the CUDA device, which are compiled if they are not there."""
+    folder = cuda_place()
     if not (folder / "complete").exists():
         compile_cuda(folder)
     return folder

@@ -504,7 +504,7 @@ def _sum(session: Session) -> PhaseStats:
     stats = session.stats
     both = (stats.prefill, stats.decode)
     return PhaseStats(
-        expert_hits=sum(phase.expert_hits for phase in both),
+        expert_hits=sum(phase.expert_hits + phase.expert_host_hits for phase in both),
         expert_misses=sum(phase.expert_misses for phase in both),
         bytes_read=sum(phase.bytes_read for phase in both),
     )
