@@ -68,7 +68,8 @@ def plan(o: argparse.Namespace) -> Plan:
         for name in whole[1:]:
             made.append((f"limit-{text}-{name}", "limited", {"engines": [name], "limit": limit, "rounds": 1,
                                                               "prompt": False}))  # fmt: skip
-        made.append((f"prompt-{text}", "first_token", {"limit": limit, "prompt": 4 * o.prompt}))
+        made.append((f"prompt-{text}", "first_token",
+                     {"limit": limit, "prompt": 4 * o.prompt, "rounds": min(3, o.rounds)}))  # fmt: skip
         made.append((f"hits-{text}", "hits", {"limit": limit, "tokens": 100 if o.quick else 500}))
     asked = o.levels.split(",")
     only = o.only.split(",") if o.only else [name for name, _, _ in made]

@@ -221,21 +221,23 @@ def _turns(setting: Setting, engines: Sequence[str], limit: int, rounds: int, pr
             ours["bound"] = bound(ours["opened"], ours["rates"], read)
 
 
-def first_token(setting: Setting, limit: int, prompt: int) -> Result:
-    """A long prompt on a fresh process within a limit: seconds, and what the disk alone would take."""
-    with Engine("flashmoe", setting.models, limit) as engine:
-        opened = engine.open()
-        rate = rates(setting, opened)
-        answer = engine("prefill", ids=setting.ids(prompt))
-        rate = better(rate, rates(setting, opened))
-    stats = answer["stats"]
-    reading = opened["experts_total"] / rate["disk"]
-    computing = stats["seconds"] - stats["seconds_waiting"]
-    return {
-        "limit": limit, "prompt": prompt, "seconds": answer["seconds"], "stats": stats, "opened": opened,
-        "rates": rate, "seconds_reading_once": reading, "seconds_computing": computing,
-        "of_the_longer": answer["seconds"] / max(reading, computing), **engine.peaks,
-    }  # fmt: skip
+def first_token(setting: Setting, limit: int, prompt: int, rounds: int) -> Result:
+    """A long prompt within a limit, each time in a fresh process: seconds, and what the disk alone would take."""
+    runs, peak = [], 0
+    for number in range(rounds):
+        with Engine("flashmoe", setting.models, limit) as engine:
+            opened = engine.open()
+            rate = rates(setting, opened)
+            answer = engine("prefill", ids=setting.ids(prompt, seed=20 + number))
+            rate = better(rate, rates(setting, opened))
+        peak = max(peak, engine.peaks["peak_rss"])
+        stats = answer["stats"]
+        reading, computing = opened["experts_total"] / rate["disk"], stats["seconds"] - stats["seconds_waiting"]
+        runs.append({
+            "seconds": answer["seconds"], "stats": stats, "rates": rate, "seconds_reading_once": reading,
+            "seconds_computing": computing, "of_the_longer": answer["seconds"] / max(reading, computing),
+        })  # fmt: skip
+    return {"limit": limit, "prompt": prompt, "runs": runs, "opened": opened, "peak_rss": peak}
 
 
 def hits(setting: Setting, limit: int, tokens: int) -> Result:

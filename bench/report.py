@@ -198,10 +198,16 @@ def _hits(results: Results) -> str:
 
 def _line(name: str, d: dict[str, Any]) -> str:
     if name.startswith("prompt-"):
+        seconds = [run["seconds"] for run in d["runs"]]
+        reading, computing, longer = (
+            middle([run[key] for run in d["runs"]])
+            for key in ("seconds_reading_once", "seconds_computing", "of_the_longer")
+        )
         return (
-            f"First token of {d['prompt']} tokens in {name[7:]}: {d['seconds']:.1f} s; reading all experts once takes "
-            f"{d['seconds_reading_once']:.1f} s, the arithmetic {d['seconds_computing']:.1f} s: "
-            f"{d['of_the_longer']:.2f} times the longer. Peak RSS {over(d['peak_rss'], d['opened'])} beside the budget."
+            f"First token of {d['prompt']} tokens in {name[7:]}: {middle(seconds):.1f} s ({min(seconds):.1f} to "
+            f"{max(seconds):.1f}, {len(seconds)} runs); reading all experts once takes {reading:.1f} s, the arithmetic "
+            f"{computing:.1f} s: {longer:.2f} times the longer. Peak RSS {over(d['peak_rss'], d['opened'])} beside the "
+            "budget."
         )
     if name == "layers":
         return (
