@@ -13,12 +13,17 @@ from __future__ import annotations
 import argparse
 import json
 import struct
+from collections import deque
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+from flashmoe import doctor
 
 from . import models
 from .progress import Steps
@@ -187,9 +192,12 @@ def write(model: Path, out: Path) -> Path:
     w.write_header_to_file()
     w.write_kv_data_to_file()
     w.write_ti_data_to_file()
-    with Steps(f"writing {out.name}", len(made)) as steps:
-        for name, _, _, make in made:
-            w.write_tensor_data(make())
+    with Steps(f"writing {out.name}", len(made)) as steps, ThreadPoolExecutor(doctor.cores()) as pool:
+        coming: deque[Future[Array]] = deque()
+        rest = iter(made)
+        for name, *_ in made:
+            coming.extend(pool.submit(make) for *_, make in islice(rest, doctor.cores() + 1 - len(coming)))
+            w.write_tensor_data(coming.popleft().result())
             steps.step(name)
     w.close()
     part.rename(out)

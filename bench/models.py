@@ -32,6 +32,7 @@ import json
 import math
 import struct
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -39,6 +40,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+from flashmoe import doctor
 
 from .progress import Steps
 from .shapes import CODE, ROUTER_GROUP, Shape, parse
@@ -50,7 +53,7 @@ SURPRISE, TWO_AHEAD = 0.28, 1.25  # what a layer's choice owes to the layer befo
 SLOT = 16  # dimensions that the experts of a layer write for the next routers
 PATTERN = 64  # rows of scales that repeat through a matrix
 
-Tensor = tuple[str, str, list[int], Iterator[bytes]]
+Tensor = tuple[str, str, list[int], Iterator[bytes | memoryview]]
 Write = Callable[[], Iterator[Tensor]]
 WIDTH = {"U32": 4, "BF16": 2}
 ENDS, ROUTERS, INDEX = "ends.safetensors", "routers.safetensors", "model.safetensors.index.json"
@@ -77,9 +80,9 @@ class Random:
     def __init__(self, seed: int) -> None:
         self.rng = np.random.default_rng(seed)
 
-    def codes(self, n: int, bits: int) -> Iterator[bytes]:
+    def codes(self, n: int, bits: int) -> Iterator[memoryview]:
         """n bytes of codes of so many bits."""
-        codes = block(bits == 4)
+        codes = memoryview(block(bits == 4))
         half = len(codes) // 2
         while n > 0:
             start = int(self.rng.integers(0, half))
@@ -312,9 +315,11 @@ def write(out: Path, shape: Shape, seed: int = 0, surprise: float = SURPRISE) ->
     parts: list[tuple[str, Write]] = [(ENDS, lambda: ends(shape, seed))]
     parts += [(ROUTERS, lambda: routers(shape, surprise, seed))]
     parts += [(shard(i), lambda i=i: layer(shape, i, seed)) for i in range(shape.layers)]  # type: ignore[misc]
-    with Steps(f"writing {out.name}", len(parts)) as steps:
-        for name, make in parts:
-            files |= dict.fromkeys(write_shard(out / name, make), name)
+    block(shape.bits == 4)
+    with Steps(f"writing {out.name}", len(parts)) as steps, ThreadPoolExecutor(doctor.cores()) as pool:
+        found = pool.map(lambda part: write_shard(out / part[0], part[1]), parts)
+        for (name, _), names in zip(parts, found, strict=True):
+            files |= dict.fromkeys(names, name)
             steps.step(name)
     save_config(out, shape, seed, surprise, files)
     return out

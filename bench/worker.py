@@ -83,7 +83,7 @@ class FlashMoe:
 
 class Llama:
     """llama.cpp by llama-cpp-python. Options: threads, context, repack (weights into a layout of its own), load
-    ("auto", "mmap", "direct", "none")."""
+    ("auto", "mmap", "direct", "none"), gpu_layers (so many in a GPU's memory)."""
 
     def __init__(self) -> None:
         import llama_cpp
@@ -91,14 +91,15 @@ class Llama:
         self._api: Any = llama_cpp
 
     def open(
-        self, model: str, context: int = 4096, threads: int | None = None, repack: bool = True, load: str = "auto"
-    ) -> Answer:
+        self, model: str, context: int = 4096, threads: int | None = None, repack: bool = True, load: str = "auto",
+        gpu_layers: int = 0,
+    ) -> Answer:  # fmt: skip
         api = self._api
         self._silent = api.llama_log_callback(lambda level, text, data: None)
         api.llama_log_set(self._silent, ctypes.c_void_p())
         api.llama_backend_init()
         options = api.llama_model_default_params()
-        options.n_gpu_layers = 0
+        options.n_gpu_layers = gpu_layers
         options.use_extra_bufts = repack
         options.load_mode = {"auto": -1, "none": 0, "mmap": 1, "direct": 4}[load]
         self._model = api.llama_model_load_from_file(model.encode(), options)
