@@ -119,7 +119,7 @@ static size_t cut(const fm_format *f, uint8_t *pool, size_t bytes, fm_matrix **m
     *matrices = malloc(count * sizeof **matrices);
     for (size_t i = 0; i < count; i++) {
         uint8_t *p = pool + i * *each;
-        (*matrices)[i] = (fm_matrix){*f, p, p + weight, p + weight + scale_bytes * f->rows};
+        (*matrices)[i] = (fm_matrix){*f, p, p + weight, p + weight + scale_bytes * f->rows, false};
     }
     return count;
 }

@@ -51,7 +51,7 @@ static fm_status cpu_open(const fm_table *table, const fm_plan *plan, const fm_f
         status = fm_pool_new(&b->pool, plan->threads, err);
     }
     if (status == FM_OK)
-        status = fm_weights_load(&b->weights, table, files, progress, progress_context, err);
+        status = fm_weights_load(b, files, progress, progress_context, err);
     if (status != FM_OK) {
         cpu_close(b);
         return status;

@@ -46,6 +46,9 @@ typedef struct fm_scratch {
     float *gate, *up;               /* [r][moe_inner] */
     float *out;                     /* [r][hidden]; with n == 1 the experts' outputs by place */
     int32_t *rows;                  /* [r] tokens of the experts' rows */
+
+    uint8_t *packing; /* [threads][pack_bytes] the rows that are being packed */
+    size_t pack_bytes;
 } fm_scratch;
 
 struct fm_backend {
@@ -82,6 +85,11 @@ uint32_t fm_attention_spans(uint32_t positions);
 /* product.c */
 fm_prepared fm_prepare_rows(const float *x, size_t ld, uint32_t n, uint32_t cols);
 fm_activations fm_prepared_for(fm_backend *b, fm_prepared *rows, const fm_format *format);
+/* Whether the kernels take matrices of this format packed. */
+bool fm_packs(const fm_kernels *kernels, const fm_format *format);
+/* Packs rows [row0, row1) in place: row0 is a multiple of FM_PACKED_ROWS, row1 too or the end. */
+void fm_pack_rows(const fm_backend *b, const fm_matrix *m, uint32_t row0, uint32_t row1, uint32_t thread);
+void fm_pack(fm_backend *b, const fm_matrix *m);
 void fm_products_run(fm_backend *b, const fm_product *products, uint32_t count);
 void fm_norm_rows(fm_backend *b, const float *x, size_t ldx, const float *w, uint32_t n, float *out, size_t ldo);
 void fm_add_rows(fm_backend *b, float *x, const float *delta, uint32_t n);

@@ -18,15 +18,18 @@
 
 #include "flashmoe.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-/* A stored matrix [rows, cols]; scales and biases [rows, cols / group] when affine, else NULL. */
+/* A matrix [rows, cols]; scales and biases [rows, cols / group] when affine, else NULL. Affine matrices are packed for
+ * the table that takes them (see fm_kernels.pack). */
 typedef struct fm_matrix {
     fm_format format;
-    const uint8_t *weight;
-    const uint8_t *scales;
-    const uint8_t *biases;
+    uint8_t *weight;
+    uint8_t *scales;
+    uint8_t *biases;
+    bool raw; /* still to be packed; kernels do not ask */
 } fm_matrix;
 
 /* Activations of n tokens, ready for products with matrices of one order (see fm_kernels.order): row t starts at byte
@@ -35,6 +38,11 @@ typedef struct fm_activations {
     const void *rows;
     size_t stride; /* bytes, a multiple of 64 unless the order is 0 */
 } fm_activations;
+
+typedef enum fm_part { FM_WEIGHT, FM_SCALES, FM_BIASES } fm_part; /* of a matrix */
+
+/* Rows whose bytes stay together when a matrix is packed. */
+enum { FM_PACKED_ROWS = 16 };
 
 enum { FM_ATTEND_SPAN = 256 }; /* positions of one attend_span call at most */
 
@@ -53,6 +61,11 @@ typedef struct fm_delta_tokens {
 typedef struct fm_kernels {
     const char *name; /* "c", "avx2", "avx512", "neon" */
 
+    /* NULL: matrices are taken as they are stored. Else affine matrices are taken packed, in an order of bytes of the
+     * table's own, and this brings rows of a part to it: FM_PACKED_ROWS, from a row that is a multiple of it on, or the
+     * last ones of the matrix. `to` has as many bytes as `from` and does not overlap. */
+    void (*pack)(const fm_format *format, fm_part part, uint32_t rows, const uint8_t *from, uint8_t *to);
+
     /* Which preparation x needs for products with this format: formats that return the same order and have the same
      * cols can share one fm_activations. 0: x as it is. Below FM_ORDERS. */
     int (*order)(const fm_format *format);
@@ -67,7 +80,7 @@ typedef struct fm_kernels {
     void (*matmul)(const fm_matrix *m, uint32_t row0, uint32_t row1, const fm_activations *a, uint32_t n, float *y,
                    size_t ldy);
 
-    /* One row of a stored matrix as float32 (embedding): out [cols]. */
+    /* One row of a matrix as float32 (embedding): out [cols]. */
     void (*row)(const fm_matrix *m, uint32_t row, float *out);
 
     /* Attention of queries that share one key/value head over `len` <= FM_ATTEND_SPAN positions: `heads` of each of

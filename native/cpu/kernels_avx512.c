@@ -123,13 +123,6 @@ static inline V load_floats(fm_dtype dtype, const uint8_t *p) {
     return load_numbers(dtype, p, LANES);
 }
 
-/* The bytes of eight numbers of an odd width, brought into a qword by vpermb. */
-#define QWORD(at) (at), (at) + 1, (at) + 2, (at) + 3, (at) + 4, (at) + 5, (at) + 6, (at) + 7
-#define QWORDS(w)                                                                                                      \
-    {QWORD(0), QWORD(w), QWORD(2 * (w)), QWORD(3 * (w)), QWORD(4 * (w)), QWORD(5 * (w)), QWORD(6 * (w)), QWORD(7 * (w))}
-static const uint8_t qwords5[64] __attribute__((aligned(64))) = QWORDS(5);
-static const uint8_t qwords6[64] __attribute__((aligned(64))) = QWORDS(6);
-
 #include "kernels_quantise.h"
 
 #include "kernels_float.h"
@@ -142,13 +135,18 @@ static void matmul(const fm_matrix *m, uint32_t row0, uint32_t row1, const fm_ac
         (m->format.dtype == FM_AFFINE ? affine_matmul : float_matmul)(m, row0, row1, x, n, y, ldy);
 }
 
+static void row_of(const fm_matrix *m, uint32_t row, float *out) {
+    (m->format.dtype == FM_AFFINE ? affine_row : fm_row)(m, row, out);
+}
+
 static const fm_kernels table = {
     .name = "avx512",
-    .order = affine_order,
+    .pack = affine_pack,
+    .order = fm_words_order,
     .prepared_bytes = affine_prepared_bytes,
     .prepare = affine_prepare,
     .matmul = matmul,
-    .row = fm_row,
+    .row = row_of,
     .attend_span = attend_span,
     .delta_rule = delta_rule,
     .rms_norm = rms_norm,

@@ -139,9 +139,10 @@ typedef struct experts_task {
     fm_activations down;
 } experts_task;
 
-static fm_matrix expert_matrix(const fm_layer *l, const fm_expert_job *job, int which) {
-    const uint8_t *const *part = job->view.part + 3 * which;
-    return (fm_matrix){l->expert[which].format, part[0], part[1], part[2]};
+static fm_matrix expert_matrix(const fm_backend *b, const fm_layer *l, const fm_expert_job *job, int which) {
+    uint8_t *const *part = job->view.part + 3 * which;
+    const fm_format *f = &l->expert[which].format;
+    return (fm_matrix){*f, part[0], part[1], part[2], *job->view.raw && fm_packs(b->kernels, f)};
 }
 
 /* Rows of h that the jobs ask for, one after another. In decode every job has the one row. */
@@ -165,7 +166,6 @@ static fm_activations rows_from(fm_activations a, uint32_t row) {
 
 /* Rows [first, last) of the hidden size for every job in turn, so that sums keep the order of experts. */
 static void down_and_sum_one(void *context, uint32_t task, uint32_t thread) {
-    (void)thread;
     const experts_task *t = context;
     fm_backend *b = t->b;
     uint32_t hidden = b->config.hidden, first = task * t->step, last = first + t->step, row = 0;
@@ -173,9 +173,11 @@ static void down_and_sum_one(void *context, uint32_t task, uint32_t thread) {
         last = hidden;
     for (uint32_t j = 0; j < t->count; j++) {
         const fm_expert_job *job = &t->jobs[j];
-        fm_matrix down = expert_matrix(t->layer, job, FM_DOWN);
+        fm_matrix down = expert_matrix(b, t->layer, job, FM_DOWN);
         fm_activations a = rows_from(t->down, row);
         float *out = b->scratch.out + (size_t)row * hidden;
+        if (down.raw)
+            fm_pack_rows(b, &down, first, last, thread);
         b->kernels->matmul(&down, first, last, &a, job->n, out, hidden);
         for (uint32_t i = 0; i < job->n; i++)
             b->kernels->axpy(job->weights[i], out + (size_t)i * hidden + first,
@@ -191,10 +193,12 @@ fm_ticket fm_cpu_experts(fm_backend *b, uint32_t layer, uint32_t n, const fm_exp
     fm_product products[FM_PRODUCTS];
     fm_matrix matrices[FM_PRODUCTS];
     for (uint32_t begin = 0; begin < count;) {
-        /* As many jobs at a time as the scratch has rows and the region has products. */
+        /* As many jobs at a time as the scratch has rows and the region has products. The pieces of one expert go one
+         * after the other, since the first may pack it. */
         uint32_t end = begin, rows = 0,
                  most = b->plan.chunk > b->plan.experts_per_token ? b->plan.chunk : b->plan.experts_per_token;
-        while (end < count && rows + jobs[end].n <= most && 2 * (end + 1 - begin) <= FM_PRODUCTS)
+        while (end < count && rows + jobs[end].n <= most && 2 * (end + 1 - begin) <= FM_PRODUCTS &&
+               (end == begin || jobs[end].view.raw != jobs[end - 1].view.raw))
             rows += jobs[end++].n;
         uint32_t taken = end - begin;
         const fm_expert_job *batch = jobs + begin;
@@ -205,8 +209,8 @@ fm_ticket fm_cpu_experts(fm_backend *b, uint32_t layer, uint32_t n, const fm_exp
         fm_activations up = fm_prepared_for(b, &x, &l->expert[FM_UP].format);
         for (uint32_t j = 0, row = 0; j < taken; row += batch[j++].n) {
             uint32_t from = n == 1 ? 0 : row;
-            matrices[2 * j] = expert_matrix(l, &batch[j], FM_GATE);
-            matrices[2 * j + 1] = expert_matrix(l, &batch[j], FM_UP);
+            matrices[2 * j] = expert_matrix(b, l, &batch[j], FM_GATE);
+            matrices[2 * j + 1] = expert_matrix(b, l, &batch[j], FM_UP);
             products[2 * j] =
                 (fm_product){&matrices[2 * j], rows_from(gate, from), batch[j].n, s->gate + (size_t)row * inner, inner};
             products[2 * j + 1] =
@@ -218,7 +222,7 @@ fm_ticket fm_cpu_experts(fm_backend *b, uint32_t layer, uint32_t n, const fm_exp
         fm_activations down = fm_prepared_for(b, &x, &l->expert[FM_DOWN].format);
         if (n == 1) {
             for (uint32_t j = 0; j < taken; j++) {
-                matrices[j] = expert_matrix(l, &batch[j], FM_DOWN);
+                matrices[j] = expert_matrix(b, l, &batch[j], FM_DOWN);
                 products[j] =
                     (fm_product){&matrices[j], rows_from(down, j), 1, s->out + (size_t)batch[j].place * hidden, hidden};
             }
@@ -229,6 +233,8 @@ fm_ticket fm_cpu_experts(fm_backend *b, uint32_t layer, uint32_t n, const fm_exp
             experts_task t = {b, l, batch, taken, step < 16 ? 16 : step, down};
             fm_pool_run(b->pool, (hidden + t.step - 1) / t.step, down_and_sum_one, &t);
         }
+        for (uint32_t j = 0; j < taken; j++)
+            *batch[j].view.raw = false;
     }
     return 0;
 }

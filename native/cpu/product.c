@@ -38,6 +38,43 @@ fm_activations fm_prepared_for(fm_backend *b, fm_prepared *rows, const fm_format
                  : (fm_activations){rows->gathered, rows->cols * sizeof(float)};
 }
 
+bool fm_packs(const fm_kernels *kernels, const fm_format *format) {
+    return kernels->pack && format->dtype == FM_AFFINE;
+}
+
+void fm_pack_rows(const fm_backend *b, const fm_matrix *m, uint32_t row0, uint32_t row1, uint32_t thread) {
+    const fm_format *f = &m->format;
+    uint8_t *buffer = b->scratch.packing + thread * b->scratch.pack_bytes;
+    uint8_t *const parts[] = {m->weight, m->scales, m->biases};
+    const size_t row_bytes = (size_t)f->cols / 8 * f->bits, scale_bytes = (size_t)fm_format_scale_bytes(f) / f->rows;
+    for (uint32_t row = row0; row < row1; row += FM_PACKED_ROWS) {
+        uint32_t rows = row1 - row < FM_PACKED_ROWS ? row1 - row : FM_PACKED_ROWS;
+        for (int p = 0; p < 3; p++) {
+            size_t bytes = p == FM_WEIGHT ? row_bytes : scale_bytes;
+            uint8_t *at = parts[p] + row * bytes;
+            memcpy(buffer, at, rows * bytes);
+            b->kernels->pack(f, (fm_part)p, rows, buffer, at);
+        }
+    }
+}
+
+typedef struct pack_task {
+    const fm_backend *b;
+    const fm_matrix *m;
+} pack_task;
+
+enum { PACK_ROWS = 8 * FM_PACKED_ROWS }; /* of a task */
+
+static void pack_one(void *context, uint32_t task, uint32_t thread) {
+    const pack_task *t = context;
+    uint32_t first = task * PACK_ROWS, left = t->m->format.rows - first;
+    fm_pack_rows(t->b, t->m, first, first + (left < PACK_ROWS ? left : PACK_ROWS), thread);
+}
+
+void fm_pack(fm_backend *b, const fm_matrix *m) {
+    fm_pool_run(b->pool, (m->format.rows + PACK_ROWS - 1) / PACK_ROWS, pack_one, &(pack_task){b, m});
+}
+
 /* A region of several products is cut into runs of rows of about equal work. */
 typedef struct products_task {
     fm_backend *b;
@@ -50,7 +87,6 @@ static uint32_t runs_of(uint32_t rows, uint32_t step) {
 }
 
 static void product_one(void *context, uint32_t task, uint32_t thread) {
-    (void)thread;
     const products_task *t = context;
     const fm_product *p = t->products;
     while (task >= runs_of(p->m->format.rows, t->step)) {
@@ -60,13 +96,16 @@ static void product_one(void *context, uint32_t task, uint32_t thread) {
     uint32_t first = task * t->step, last = first + t->step;
     if (last > p->m->format.rows)
         last = p->m->format.rows;
+    if (p->m->raw) /* now that its rows pass through the nearest cache anyway */
+        fm_pack_rows(t->b, p->m, first, last, thread);
     t->b->kernels->matmul(p->m, first, last, &p->a, p->n, p->y, p->ldy);
 }
 
 void fm_products_run(fm_backend *b, const fm_product *products, uint32_t count) {
     /* Enough runs that an unlucky thread holds up little, few enough that drawing them costs nothing. */
     enum { RUNS_OF_THREAD = 6 };
-    /* Rows that kernels take together, for one token and for several: a run of whole ones leaves none half empty. */
+    /* Rows that kernels take together, for one token and for several: a run of whole ones leaves none half empty, and
+     * nothing of it is packed by two tasks. */
     const uint32_t least = products->n == 1 ? 16 : 32;
     uint64_t rows = 0;
     for (uint32_t i = 0; i < count; i++)

@@ -24,24 +24,27 @@ uint32_t fm_attention_spans(uint32_t positions) {
     return (positions + FM_ATTEND_SPAN - 1) / FM_ATTEND_SPAN;
 }
 
-/* Makes room for the rows of one more format; order 0 is x itself. */
-static void widen(size_t *stride, const fm_kernels *kernels, const fm_format *f) {
+/* Makes room for x as one more format wants it, order 0 being x itself, and for rows of the matrix to be packed. */
+static void widen(fm_scratch *s, const fm_kernels *kernels, const fm_format *f) {
     int order = kernels->order(f);
     size_t bytes = order ? kernels->prepared_bytes(f) : 0;
-    if (stride[order] < bytes)
-        stride[order] = bytes;
+    if (s->stride[order] < bytes)
+        s->stride[order] = bytes;
+    bytes = fm_packs(kernels, f) ? (size_t)f->cols / 8 * f->bits * FM_PACKED_ROWS : 0;
+    if (s->pack_bytes < bytes)
+        s->pack_bytes = fm_round_up(bytes, FM_LINE);
 }
 
-static void find_strides(size_t *stride, const fm_table *table, const fm_kernels *kernels) {
+static void widen_all(fm_scratch *s, const fm_table *table, const fm_kernels *kernels) {
     for (int32_t l = -1; l < (int32_t)table->config.layers; l++)
         for (int role = 0; role < FM_ROLES; role++) {
             const fm_tensor *t = fm_table_tensor(table, (fm_role)role, l);
             if (t->weight.length)
-                widen(stride, kernels, &t->format);
+                widen(s, kernels, &t->format);
         }
     for (uint32_t l = 0; l < table->config.layers; l++)
         for (int m = 0; m < FM_EXPERT_MATRICES; m++)
-            widen(stride, kernels, &table->experts[l].matrix[m]);
+            widen(s, kernels, &table->experts[l].matrix[m]);
 }
 
 uint64_t fm_scratch_layout(fm_scratch *s, const fm_table *table, const fm_plan *plan, const fm_kernels *kernels,
@@ -58,7 +61,7 @@ uint64_t fm_scratch_layout(fm_scratch *s, const fm_table *table, const fm_plan *
     s->h = carve(&m, sweep * c->hidden);
     s->y = carve(&m, sweep * c->hidden);
 
-    find_strides(s->stride, table, kernels);
+    widen_all(s, table, kernels);
     for (int o = 1; o < FM_ORDERS; o++)
         s->prepared[o] = (uint8_t *)carve(&m, rows * s->stride[o] / sizeof(float));
 
@@ -92,5 +95,6 @@ uint64_t fm_scratch_layout(fm_scratch *s, const fm_table *table, const fm_plan *
     s->up = carve(&m, rows * c->moe_inner);
     s->out = carve(&m, rows * c->hidden);
     s->rows = (int32_t *)carve(&m, rows);
+    s->packing = (uint8_t *)carve(&m, plan->threads * s->pack_bytes / sizeof(float));
     return m.at;
 }

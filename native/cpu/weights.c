@@ -1,4 +1,4 @@
-#include "weights.h"
+#include "cpu.h"
 
 #include "../base/error.h"
 #include "../base/system.h"
@@ -8,6 +8,7 @@
 #include <string.h>
 
 typedef struct loader {
+    fm_backend *b;
     fm_loader read;
     uint8_t *at; /* next free byte of the arena */
     fm_error *err;
@@ -30,7 +31,7 @@ static uint8_t *take(loader *l, uint64_t bytes) {
 static fm_status load_matrix(loader *l, fm_role role, int32_t layer, fm_matrix *m) {
     const fm_tensor *t = fm_table_tensor(l->read.table, role, layer);
     const fm_extent *parts[] = {&t->weight, &t->scales, &t->biases};
-    const uint8_t *places[3] = {NULL, NULL, NULL};
+    uint8_t *places[3] = {NULL, NULL, NULL};
     for (int p = 0; p < 3; p++) {
         if (!parts[p]->length)
             continue;
@@ -40,7 +41,9 @@ static fm_status load_matrix(loader *l, fm_role role, int32_t layer, fm_matrix *
             return status;
         places[p] = place;
     }
-    *m = (fm_matrix){t->format, places[0], places[1], places[2]};
+    *m = (fm_matrix){t->format, places[0], places[1], places[2], false};
+    if (t->weight.length && fm_packs(l->b->kernels, &t->format))
+        fm_pack(l->b, m);
     return FM_OK;
 }
 
@@ -122,8 +125,10 @@ static fm_status load_all(loader *l, fm_weights *w) {
     return FM_OK;
 }
 
-fm_status fm_weights_load(fm_weights *w, const fm_table *table, const fm_file *files, fm_progress progress,
-                          void *progress_context, fm_error *err) {
+fm_status fm_weights_load(fm_backend *b, const fm_file *files, fm_progress progress, void *progress_context,
+                          fm_error *err) {
+    fm_weights *w = &b->weights;
+    const fm_table *table = b->table;
     *w = (fm_weights){.bytes = fm_weights_bytes(table)};
     w->memory = fm_pages_new((size_t)w->bytes);
     w->layers = calloc(table->config.layers, sizeof *w->layers);
@@ -132,7 +137,7 @@ fm_status fm_weights_load(fm_weights *w, const fm_table *table, const fm_file *f
         return fm_fail(err, FM_NO_MEMORY, "the system refused %llu bytes for the dense weights",
                        (unsigned long long)w->bytes);
     }
-    loader l = {{table, files, progress, progress_context, w->bytes, 0}, w->memory, err};
+    loader l = {b, {table, files, progress, progress_context, w->bytes, 0}, w->memory, err};
     fm_status status = load_all(&l, w);
     if (status != FM_OK)
         fm_weights_free(w);

@@ -1,4 +1,4 @@
-/* The dense weights of the CPU backend, in memory: matrices as they are stored, vectors widened to float32. */
+/* The dense weights of the CPU backend, in memory: matrices as the kernels take them, vectors widened to float32. */
 #ifndef FM_CPU_WEIGHTS_H
 #define FM_CPU_WEIGHTS_H
 
@@ -37,7 +37,8 @@ typedef struct fm_weights {
 /* Bytes of memory that fm_weights_load will take. */
 uint64_t fm_weights_bytes(const fm_table *table);
 
-fm_status fm_weights_load(fm_weights *weights, const fm_table *table, const fm_file *files, fm_progress progress,
+/* Into the weights of a backend that has its scratch and threads. */
+fm_status fm_weights_load(struct fm_backend *backend, const fm_file *files, fm_progress progress,
                           void *progress_context, fm_error *err);
 void fm_weights_free(fm_weights *weights);
 

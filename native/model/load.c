@@ -59,7 +59,7 @@ fm_status fm_load_vector(fm_loader *l, const fm_tensor *t, float shift, float *v
         fm_format as_row = t->format;
         as_row.rows = 1;
         as_row.cols = (uint32_t)n;
-        fm_kernels_c->row(&(fm_matrix){as_row, raw, NULL, NULL}, 0, values);
+        fm_kernels_c->row(&(fm_matrix){.format = as_row, .weight = raw}, 0, values);
     }
     free(raw);
     for (uint64_t i = 0; i < n && status == FM_OK; i++) {

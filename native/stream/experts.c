@@ -142,6 +142,7 @@ fm_status fm_experts_acquire(fm_experts *src, int32_t which, bool wait, int32_t 
         for (int p = 0; p < FM_EXPERT_PARTS; p++)
             view->part[p] = fm_slot_part(src, r->slot[i], r->layer, r->ids[i], p);
         view->ticket = src->slots[r->slot[i]].up;
+        view->raw = &src->slots[r->slot[i]].raw;
     } else if (src->failed) {
         status = src->failure.status;
         if (err)

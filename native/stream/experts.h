@@ -22,10 +22,12 @@ typedef struct fm_experts fm_experts;
 
 enum { FM_ANY = -1 };
 
-/* An expert in memory: where each part (gate.weight, gate.scales, …) starts; NULL where it has none. */
+/* An expert in memory: where each part (gate.weight, gate.scales, …) starts; NULL where it has none. `raw` is true
+ * after every read: who uses experts may bring their bytes into another order in place, and set it to false. */
 typedef struct fm_expert_view {
-    const uint8_t *part[FM_EXPERT_PARTS];
+    uint8_t *part[FM_EXPERT_PARTS];
     uint64_t ticket; /* of the move that brings it (fm_moves); 0: it is there */
+    bool *raw;
 } fm_expert_view;
 
 /* For a cache whose memory the host cannot see: how slots get there from a second tier in memory of the host, and back.

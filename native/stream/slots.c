@@ -61,6 +61,7 @@ void fm_slot_pin(fm_experts *src, int32_t i) {
 /* A slot holds its expert now. */
 static void came(fm_experts *src, int32_t i) {
     src->slots[i].state = READY;
+    src->slots[i].raw = true;
     src->ready++;
     src->changes++;
     if (src->slots[i].pins == 0)

@@ -132,9 +132,11 @@ bool fm_experts_all(fm_experts *src, uint64_t *changes) {
 
 void fm_experts_view_of(fm_experts *src, uint32_t layer, int32_t expert, fm_expert_view *view) {
     pthread_mutex_lock(&src->lock);
+    int32_t slot = *fm_slot_of(src, layer, expert);
     for (int p = 0; p < FM_EXPERT_PARTS; p++)
-        view->part[p] = fm_slot_part(src, *fm_slot_of(src, layer, expert), layer, expert, p);
-    view->ticket = src->slots[*fm_slot_of(src, layer, expert)].up;
+        view->part[p] = fm_slot_part(src, slot, layer, expert, p);
+    view->ticket = src->slots[slot].up;
+    view->raw = &src->slots[slot].raw;
     pthread_mutex_unlock(&src->lock);
 }
 

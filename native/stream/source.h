@@ -26,6 +26,7 @@ typedef struct slot {
     uint32_t pins;
     uint8_t state;
     bool early;                    /* read by a prefetch, and not asked for since */
+    bool raw;                      /* for the view */
     uint8_t parts_left, next_part; /* of a read */
     bool from_host;                /* came from the second tier, not from a file */
     int32_t host;                  /* slot of the second tier that the read goes to, or FM_NONE */

@@ -294,6 +294,32 @@ static void define_product(const matrix *w, const float *x, float *y, double *er
     }
 }
 
+/* A part of a matrix as the table takes it: packed, or a copy, which ends `shift` bytes before a guard. */
+static uint8_t *taken(const fm_format *f, fm_part part, const uint8_t *from, size_t row_bytes, size_t shift) {
+    uint8_t *to = guarded(f->rows * row_bytes + shift, 1);
+    if (!kernels->pack)
+        return memcpy(to, from, f->rows * row_bytes);
+    for (uint32_t row = 0; row < f->rows; row += FM_PACKED_ROWS) {
+        uint32_t rows = f->rows - row < FM_PACKED_ROWS ? f->rows - row : FM_PACKED_ROWS;
+        kernels->pack(f, part, rows, from + row * row_bytes, to + row * row_bytes);
+    }
+    return to;
+}
+
+/* The first rows of a matrix as a matrix for the table. */
+static fm_matrix taken_rows(const matrix *w, uint32_t rows, size_t shift) {
+    fm_matrix m = w->m;
+    m.format.rows = rows;
+    if (m.format.dtype != FM_AFFINE) {
+        m.weight = memcpy(guarded(rows * w->row_bytes + shift, 1), w->m.weight, rows * w->row_bytes);
+        return m;
+    }
+    m.weight = taken(&m.format, FM_WEIGHT, w->m.weight, w->row_bytes, shift);
+    m.scales = taken(&m.format, FM_SCALES, w->m.scales, w->scale_bytes, shift);
+    m.biases = taken(&m.format, FM_BIASES, w->m.biases, w->scale_bytes, shift);
+    return m;
+}
+
 static void check_product(fm_format f, uint32_t n, uint64_t case_seed) {
     start(case_seed, "matmul %s, rows %u, cols %u, n %u", format_name(&f), f.rows, f.cols, n);
     matrix w = matrix_new(f, random_in(0, 3));
@@ -332,7 +358,8 @@ static void check_product(fm_format f, uint32_t n, uint64_t case_seed) {
     float *y = floats(n * ldy);
     float *defined = malloc(f.rows * sizeof *defined);
     double *error = calloc(f.rows, sizeof *error);
-    kernels->matmul(&w.m, 0, f.rows, &a, n, y, ldy);
+    const fm_matrix whole = taken_rows(&w, f.rows, random_in(0, 3));
+    kernels->matmul(&whole, 0, f.rows, &a, n, y, ldy);
     for (uint32_t t = 0; t < n; t++) {
         if (affine)
             define_product(&w, raw + t * ldx, defined, error);
@@ -354,10 +381,7 @@ static void check_product(fm_format f, uint32_t n, uint64_t case_seed) {
 
     /* The same bits from any range of rows and tokens, and from weights that lie elsewhere. */
     float *part = floats(n * ldy);
-    matrix moved = w;
-    size_t shift = random_in(0, 67);
-    uint8_t *copy = guarded(f.rows * w.row_bytes + shift, 1);
-    moved.m.weight = memcpy(copy, w.m.weight, f.rows * w.row_bytes);
+    const fm_matrix moved = taken_rows(&w, f.rows, random_in(0, 67));
     for (uint32_t trial = 0; trial < 6; trial++) {
         uint32_t r0 = random_in(0, f.rows), r1 = random_in(r0, f.rows), t0 = random_in(0, n - 1),
                  tn = random_in(1, n - t0);
@@ -366,12 +390,9 @@ static void check_product(fm_format f, uint32_t n, uint64_t case_seed) {
         if (trial == 1)
             r0 = f.rows - 1, r1 = f.rows, t0 = n - 1, tn = 1;
         /* Rows are found relative to the start of the matrix; the range ends at the guard. */
-        const uint8_t *weight = trial & 1 ? moved.m.weight : w.m.weight;
-        fm_matrix m = w.m;
-        m.weight = weight;
         fm_activations some = {x + t0 * stride, stride};
         memset(part, 0xff, n * ldy * sizeof *part);
-        kernels->matmul(&m, r0, r1, &some, tn, part, ldy);
+        kernels->matmul(trial & 1 ? &moved : &whole, r0, r1, &some, tn, part, ldy);
         for (uint32_t t = 0; t < n; t++)
             for (size_t r = 0; r < ldy; r++)
                 if (t < tn && r >= r0 && r < r1)
@@ -381,13 +402,7 @@ static void check_product(fm_format f, uint32_t n, uint64_t case_seed) {
     }
     /* Token by token over a matrix that ends at each row: no read past a range of rows. */
     uint32_t rows = random_in(1, f.rows);
-    fm_matrix cut = w.m;
-    cut.format.rows = rows;
-    cut.weight = memcpy(guarded(rows * w.row_bytes, 1), w.m.weight, rows * w.row_bytes);
-    if (affine) {
-        cut.scales = memcpy(guarded(rows * w.scale_bytes, 1), w.m.scales, rows * w.scale_bytes);
-        cut.biases = memcpy(guarded(rows * w.scale_bytes, 1), w.m.biases, rows * w.scale_bytes);
-    }
+    const fm_matrix cut = taken_rows(&w, rows, 0);
     for (uint32_t t = 0; t < n; t++) {
         fm_activations some = {x + t * stride, stride};
         kernels->matmul(&cut, 0, rows, &some, 1, part, ldy);
@@ -397,7 +412,7 @@ static void check_product(fm_format f, uint32_t n, uint64_t case_seed) {
 
     float *out = floats(f.cols);
     for (uint32_t r = 0; r < f.rows; r++) {
-        kernels->row(&w.m, r, out);
+        kernels->row(&whole, r, out);
         for (uint32_t c = 0; c < f.cols; c++) {
             size_t i = (size_t)r * f.cols + c;
             near("row", i, out[c], w.w[i], f.dtype == FM_AFFINE ? 1.2e-7 * w.parts[i] : 0);
@@ -420,7 +435,8 @@ static void check_infinite(uint64_t base) {
         raw[70] = t == 0 ? NAN : t == 1 ? -INFINITY : 1;
         kernels->prepare(&f, raw, x + (size_t)t * stride);
     }
-    kernels->matmul(&w.m, 0, 5, &(fm_activations){x, stride}, 3, y, 5);
+    const fm_matrix m = taken_rows(&w, f.rows, 0);
+    kernels->matmul(&m, 0, 5, &(fm_activations){x, stride}, 3, y, 5);
     for (size_t i = 0; i < 15; i++)
         if (isnan(y[i]) != (i < 10))
             fail("y[%zu] is %.9g", i, y[i]);
