@@ -202,8 +202,11 @@ def embed(form: int | str = 4, cols: int = 96, **options: Any) -> None:
     rng = np.random.default_rng(5)
     m = Weights(11, cols, form, rng)
     ids = np.array([10, 0, 3], np.int32)
-    made = floats(rng, 3, 6)
-    args: list[np.ndarray | bytes] = [*m.parts, ids, made, unset(3, cols), unset(3, 6), pack(11, cols, 5, 6)]
+    rotations = 70
+    made = floats(rng, 3, rotations)
+    args: list[np.ndarray | bytes] = [
+        *m.parts, ids, made, unset(3, cols), unset(3, rotations), pack(11, cols, 5, rotations)
+    ]  # fmt: skip
     out = run("embed", "embed", args, (3, 1, 1), 32, constants=m.constants, **options)
     close(out[5], m.values[ids], 1e-6)
     assert np.array_equal(out[6], made)
@@ -218,7 +221,7 @@ def norm_rows(cols: int = 103, **options: Any) -> None:
 
 def combine(hidden: int = 70, **options: Any) -> None:
     rng = np.random.default_rng(7)
-    n, k = 3, 4
+    n, k = 3, 11
     x, shared, gate = floats(rng, n, hidden), floats(rng, n, hidden), floats(rng, n)
     experts, weights = floats(rng, n, k, hidden), floats(rng, n, k)
     args: list[np.ndarray | bytes] = [x, shared, gate, experts, weights, pack(hidden, k, n)]
