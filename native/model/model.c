@@ -98,6 +98,7 @@ fm_status fm_model_open(const fm_spec *spec, const fm_options *options, fm_progr
             .slots = m->plan.cache_slots,
             .threads = m->plan.read_threads,
             .direct = m->direct,
+            .ring = true,
         };
         status = fm_experts_new(&m->experts, &o, err);
     }

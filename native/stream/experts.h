@@ -47,7 +47,8 @@ typedef struct fm_experts_options {
     uint32_t layers, experts, experts_per_token;
     uint32_t slots;   /* the most there will be */
     uint32_t threads; /* of reading */
-    bool direct;
+    bool direct;      /* past the page cache: every file allows it */
+    bool ring;        /* by io_uring, where the system has it and reads are direct into memory */
     /* NULL: the source has its own memory. Else of slots * slot bytes, on a page, for as long as the source lives. */
     uint8_t *memory;
     /* 0: reads go to `memory`. Else that is an address which only moves understand, and reads go to slots of the second
@@ -60,7 +61,7 @@ typedef struct fm_experts_options {
 typedef struct fm_experts_stats {
     uint64_t hits, misses, bytes_read; /* what a prefetch read is a miss */
     uint64_t host_hits, bytes_moved;   /* found in the second tier; moved from there to the cache */
-    double seconds_reading;            /* summed over the read threads */
+    double seconds_reading;            /* summed over the reads */
     double seconds_disk;               /* with at least one of them reading */
     double seconds_waiting;            /* for reads, in acquire */
 } fm_experts_stats;

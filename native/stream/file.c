@@ -105,20 +105,30 @@ fm_status fm_file_read(const fm_file *file, uint64_t offset, size_t length, void
     return FM_OK;
 }
 
-fm_status fm_file_read_direct(const fm_file *file, uint64_t offset, size_t length, uint8_t *dst, fm_error *err) {
+fm_blocks fm_file_blocks(uint64_t offset, size_t length, uint8_t *dst) {
     size_t before = (size_t)(offset % FM_DIRECT_ALIGN);
-    size_t whole = (size_t)fm_round_up(before + length, FM_DIRECT_ALIGN);
+    return (fm_blocks){offset - before, (size_t)fm_round_up(before + length, FM_DIRECT_ALIGN), dst - before};
+}
+
+fm_status fm_file_read_rest(const fm_file *file, uint64_t offset, size_t length, uint8_t *dst, size_t got,
+                            fm_error *err) {
+    size_t before = (size_t)(offset % FM_DIRECT_ALIGN);
+    if (got >= before + length)
+        return FM_OK;
+    /* Cut short: the page cache has no alignment to keep, and tells an interrupted read from the end of the file. */
+    got = got > before ? got - before : 0;
+    return fm_file_read(file, offset + got, length - got, dst + got, err);
+}
+
+fm_status fm_file_read_direct(const fm_file *file, uint64_t offset, size_t length, uint8_t *dst, fm_error *err) {
+    fm_blocks blocks = fm_file_blocks(offset, length, dst);
     ssize_t n;
     do
-        n = pread(file->direct, dst - before, whole, (off_t)(offset - before));
+        n = pread(file->direct, blocks.dst, blocks.bytes, (off_t)blocks.offset);
     while (n < 0 && errno == EINTR);
     if (n < 0)
         return read_failed(file, offset, err);
-    if ((size_t)n >= before + length)
-        return FM_OK;
-    /* Cut short: the page cache has no alignment to keep, and tells an interrupted read from the end of the file. */
-    size_t got = (size_t)n > before ? (size_t)n - before : 0;
-    return fm_file_read(file, offset + got, length - got, dst + got, err);
+    return fm_file_read_rest(file, offset, length, dst, (size_t)n, err);
 }
 
 void fm_file_drop_cache(const fm_file *file, uint64_t offset, uint64_t length) {

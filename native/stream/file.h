@@ -27,6 +27,17 @@ fm_status fm_file_read(const fm_file *file, uint64_t offset, size_t length, void
  * there to the next multiple of it after dst + length may be overwritten. */
 fm_status fm_file_read_direct(const fm_file *file, uint64_t offset, size_t length, uint8_t *dst, fm_error *err);
 
+/* For a caller with a system call of its own: the blocks that such a read takes, and what is left to do when that call
+ * gave `got` bytes of them. */
+typedef struct fm_blocks {
+    uint64_t offset;
+    size_t bytes;
+    uint8_t *dst;
+} fm_blocks;
+fm_blocks fm_file_blocks(uint64_t offset, size_t length, uint8_t *dst);
+fm_status fm_file_read_rest(const fm_file *file, uint64_t offset, size_t length, uint8_t *dst, size_t got,
+                            fm_error *err);
+
 /* Tells the system that the cached pages of this range will not be needed again. */
 void fm_file_drop_cache(const fm_file *file, uint64_t offset, uint64_t length);
 

@@ -1,6 +1,6 @@
-/* Read threads: they take reads from a client, do them, and report. The client (slots.c) decides what and in which
- * order; this file only knows files and bytes. On macOS the threads are GCD's. Another way to read (io_uring) would
- * implement these three calls. */
+/* Reads: taken from a client, done, and reported. The client (slots.c) decides what and in which order; this file only
+ * knows files and bytes. Direct reads into memory go through one thread with io_uring, where the system has it
+ * (uring.h); all others through several threads with a read each, on macOS GCD's. */
 #ifndef FM_STREAM_READER_H
 #define FM_STREAM_READER_H
 
@@ -17,16 +17,23 @@ typedef struct fm_read {
 
 typedef struct fm_reader_client {
     void *context;
-    /* Blocks until there is a read to do; false ends the thread. */
-    bool (*next)(void *context, fm_read *read);
+    /* The next read to do. wait: blocks until there is one, and false ends the thread; else false says that there is
+     * none now. */
+    bool (*next)(void *context, fm_read *read, bool wait);
     void (*done)(void *context, const fm_read *read, fm_status status, const fm_error *err, double seconds);
 } fm_reader_client;
 
 typedef struct fm_reader fm_reader;
 
-/* staging: the largest read that is not in place, in bytes. direct: use direct reads where a file has them. */
-fm_status fm_reader_start(fm_reader **reader, uint32_t threads, size_t staging, bool direct,
-                          const fm_reader_client *client, fm_error *err);
+typedef struct fm_reader_options {
+    uint32_t threads;
+    size_t staging; /* the largest read that is not in place, in bytes */
+    bool direct;    /* use direct reads where a file has them */
+    bool ring;      /* use io_uring if the system has it; every read is direct then */
+} fm_reader_options;
+
+fm_status fm_reader_start(fm_reader **reader, const fm_reader_options *options, const fm_reader_client *client,
+                          fm_error *err);
 /* Joins the threads; the client's next() must return false from now on. */
 void fm_reader_stop(fm_reader *reader);
 /* Bytes of staging that fm_reader_start will allocate. */

@@ -107,12 +107,13 @@ void fm_slot_unpin(fm_experts *src, int32_t index) {
 /* ---- the read threads ---------------------------------------------------------------------------------------------
  */
 
-bool fm_slots_next_read(void *context, fm_read *read) {
+bool fm_slots_next_read(void *context, fm_read *read, bool wait) {
     fm_experts *src = context;
     pthread_mutex_lock(&src->lock);
-    while (!src->stop && src->queue_count == 0 && !fm_wishes_start(src))
+    bool some;
+    while (!(some = src->queue_count || fm_wishes_start(src)) && wait && !src->stop)
         pthread_cond_wait(&src->to_read, &src->lock);
-    if (src->stop) {
+    if (!some || src->stop) {
         pthread_mutex_unlock(&src->lock);
         return false;
     }

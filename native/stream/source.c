@@ -60,9 +60,11 @@ fm_status fm_experts_new(fm_experts **out, const fm_experts_options *options, fm
         fm_slot_offer(src, (int32_t)i);
     }
     fm_reader_client client = {src, fm_slots_next_read, fm_slots_read_done};
+    fm_reader_options reading = {options->threads, (size_t)staging, options->direct,
+                                 options->direct && options->ring && !fm_tier_has(src)};
     fm_status status = fm_tier_has(src) ? fm_tier_new(src, err) : FM_OK;
     if (status == FM_OK)
-        status = fm_reader_start(&src->reader, options->threads, (size_t)staging, options->direct, &client, err);
+        status = fm_reader_start(&src->reader, &reading, &client, err);
     if (status != FM_OK) {
         fm_experts_free(src);
         return status;

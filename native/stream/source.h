@@ -114,7 +114,7 @@ int32_t fm_slot_read(fm_experts *src, uint32_t layer, int32_t expert);
 /* The last part of a slot's read is there, or will never be. */
 void fm_slots_read_ended(fm_experts *src, int32_t i);
 /* What the read threads call (fm_reader_client); these take the lock. */
-bool fm_slots_next_read(void *context, fm_read *read);
+bool fm_slots_next_read(void *context, fm_read *read, bool wait);
 void fm_slots_read_done(void *context, const fm_read *read, fm_status status, const fm_error *err, double seconds);
 
 /* ---- wishes.c; the lock is held -----------------------------------------------------------------------------------

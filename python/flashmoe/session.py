@@ -38,7 +38,7 @@ class PhaseStats:
     expert_misses: int = 0
     bytes_read: int = 0
     seconds: float = 0.0  # inside the engine
-    seconds_reading: float = 0.0  # summed over the read threads
+    seconds_reading: float = 0.0  # summed over the reads
     seconds_disk: float = 0.0  # of `seconds`, with at least one read under way
     seconds_waiting: float = 0.0  # of `seconds`, spent waiting for reads; the rest is arithmetic:
     seconds_attention: float = 0.0  # full attention

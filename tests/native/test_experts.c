@@ -201,7 +201,7 @@ static fm_status run_request(fm_experts *src, uint32_t layer, const int32_t *ids
     return status;
 }
 
-static void test_bytes(const fm_file *file, uint32_t slots, uint32_t host_slots, bool direct) {
+static void test_bytes(const fm_file *file, uint32_t slots, uint32_t host_slots, bool direct, bool ring) {
     fm_experts_options o = {.files = file,
                             .tables = tables,
                             .layers = LAYERS,
@@ -209,7 +209,8 @@ static void test_bytes(const fm_file *file, uint32_t slots, uint32_t host_slots,
                             .experts_per_token = 8,
                             .slots = slots,
                             .threads = 3,
-                            .direct = direct};
+                            .direct = direct,
+                            .ring = ring};
     fm_experts *src = new_source(&o, host_slots);
     fm_error err = {0};
     int32_t ids[EXPERTS];
@@ -376,6 +377,40 @@ static void test_the_tiers_add_up(const fm_file *file, uint32_t slots) {
     free_source(src, host_slots);
 }
 
+/* The ring's reads are not pread's: here the file itself is cut short, at a place that moves, and made whole again. */
+static void test_ring_faults(const fm_file *file, int fd) {
+    fm_experts_options o = {.files = file,
+                            .tables = tables,
+                            .layers = LAYERS,
+                            .experts = EXPERTS,
+                            .experts_per_token = 8,
+                            .slots = 10,
+                            .threads = 4,
+                            .direct = true,
+                            .ring = true};
+    fm_experts *src;
+    fm_error err = {0};
+    if (fm_experts_new(&src, &o, &err) != FM_OK)
+        exit(1);
+    int32_t ids[EXPERTS];
+    int failed = 0;
+    for (int i = 0; i < 60; i++) {
+        uint32_t layer = random_next() % LAYERS, n = random_ids(ids, 1 + random_next() % EXPERTS);
+        CHECK(ftruncate(fd, (off_t)(random_next() % file_bytes)) == 0, "the test file cannot be cut");
+        if (random_next() % 4 == 0)
+            fm_experts_prefetch(src, layer, ids, n, n <= 8);
+        fm_status status = run_request(src, layer, ids, n, true, &err);
+        failed += status != FM_OK;
+        if (status != FM_OK)
+            CHECK(status == FM_IO && strstr(err.message, "truncated"), "unclear error: %s", err.message);
+        CHECK(pwrite(fd, bytes, file_bytes, 0) == (ssize_t)file_bytes, "the test file cannot be made whole");
+        status = run_request(src, layer, ids, n, true, &err);
+        CHECK(status == FM_OK, "after a failure: %s", err.message);
+    }
+    CHECK(failed > 10, "the file was cut short but only %d requests failed", failed);
+    fm_experts_free(src);
+}
+
 int main(void) {
     describe();
     char path[] = "test_experts_XXXXXX";
@@ -396,10 +431,12 @@ int main(void) {
     static const uint32_t sizes[] = {2, 3, 5, 9, EXPERTS, LAYERS * EXPERTS};
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
         for (uint32_t host_slots = 0; host_slots <= LAYERS * EXPERTS; host_slots = 8 * host_slots + 1) {
-            test_bytes(&file, sizes[i], host_slots, false);
+            test_bytes(&file, sizes[i], host_slots, false, false);
             if (direct)
-                test_bytes(&file, sizes[i], host_slots, true);
+                test_bytes(&file, sizes[i], host_slots, true, false);
         }
+        if (direct)
+            test_bytes(&file, sizes[i], 0, true, true);
         test_reads_once(&file, sizes[i]);
     }
     test_the_frequent_stay(&file);
@@ -408,6 +445,8 @@ int main(void) {
         if (direct)
             test_faults(&file, host_slots, true);
     }
+    if (direct)
+        test_ring_faults(&file, fd);
     test_the_tiers_add_up(&file, 10);
     test_the_tiers_add_up(&file, 40);
     fm_file_close(&file);
