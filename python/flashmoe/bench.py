@@ -41,6 +41,8 @@ class Phase:
     waiting_share: float  # of the time, spent waiting for reads
     disk_share: float  # of the time, with reads under way
     seconds_by_kind: dict[str, float]  # of one token: waiting, arithmetic by kind (PhaseStats), other
+    host_hit_rate: float = 0.0  # with a card: found in its second tier, memory of the host
+    bytes_moved_per_token: float = 0.0  # from there to the card
 
     @classmethod
     def of(cls, before: PhaseStats, after: PhaseStats) -> Phase:
@@ -49,7 +51,8 @@ class Phase:
         seconds = after.seconds - before.seconds
         hits = after.expert_hits - before.expert_hits
         spent, earlier = after.seconds_by_kind, before.seconds_by_kind
-        asked = hits + after.expert_misses - before.expert_misses
+        from_host = after.expert_host_hits - before.expert_host_hits
+        asked = hits + from_host + after.expert_misses - before.expert_misses
         return cls(
             tokens=tokens,
             tokens_per_second=tokens / seconds if seconds > 0 else 0.0,
@@ -58,6 +61,8 @@ class Phase:
             waiting_share=(after.seconds_waiting - before.seconds_waiting) / seconds if seconds > 0 else 0.0,
             disk_share=(after.seconds_disk - before.seconds_disk) / seconds if seconds > 0 else 0.0,
             seconds_by_kind={kind: (spent[kind] - earlier[kind]) / max(1, tokens) for kind in spent},
+            host_hit_rate=from_host / max(1, asked),
+            bytes_moved_per_token=(after.bytes_moved - before.bytes_moved) / max(1, tokens),
         )
 
 

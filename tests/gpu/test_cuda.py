@@ -63,3 +63,28 @@ def test_budgets_and_saved_sessions_give_the_same_bits(tmp_path: Path) -> None:
                 assert np.array_equal(loaded.eval(ids[20:24]), session.fork().eval(ids[20:24]))
             results.append(session.eval(ids[20:21]))
     assert np.array_equal(*results)
+
+
+@pytest.mark.parametrize("name", ["mlx-mixed", "hf-text-fused-f32"])
+def test_memory_of_the_host_as_a_second_tier_changes_no_bit(name: str) -> None:
+    case = fixture(name)
+    ids = np.load(case.reference)["ids"].tolist()
+    spec = flashmoe.open_spec(case.folder)
+    plan = flashmoe.plan_memory(spec, backend="cuda", memory="1GiB", context=64)
+    expected = None
+    for memory, host in (("64MiB", 0), (plan.smallest, 0), (plan.smallest + 3 * plan.slot, "64MiB")):
+        for reader in ("direct", "buffered"):
+            model = flashmoe.Model(
+                case.folder, backend="cuda", memory=memory, host_memory=host, context=64, reader=reader
+            )
+            with model.session() as session:
+                got = session.eval(ids[:17], all_logits=True).tobytes()
+                got += b"".join(session.eval([token]).tobytes() for token in ids[17:23])
+            expected = expected or got
+            assert got == expected, f"{memory}, {host} of the host, {reader}"
+
+
+def test_auto_is_the_card_and_its_free_memory() -> None:
+    model = flashmoe.Model("demo", context=64)
+    assert model.backend == "cuda", model.backend_reason
+    assert model.plan.apart and model.plan.budget > 1 << 30

@@ -40,6 +40,10 @@ def text(r: BenchReport) -> str:
         experts += f" instead of {r.trained_experts_per_token}"
     p, d, b = r.prefill, r.decode, r.bound
     from_disk = f", {format_size(d.bytes_read_per_token)} a token from disk" if d.bytes_read_per_token else ""
+    from_host = ""
+    if d.bytes_moved_per_token:
+        moved = format_size(d.bytes_moved_per_token)
+        from_host = f" of the card, {100 * d.host_hit_rate:.0f} % in the host's, {moved} a token moved to it"
     limits = []
     if b.memory_rate is not None and b.memory_tokens_per_second is not None:
         limits.append(
@@ -61,7 +65,7 @@ def text(r: BenchReport) -> str:
         ("prefill", f"{p.tokens_per_second:.1f} tokens/s over {p.tokens}, {100 * p.waiting_share:.0f} % waiting"),
         ("decode", f"{d.tokens_per_second:.2f} tokens/s over {d.tokens}, {100 * d.waiting_share:.0f} % waiting"),
         *(token if r.backend == "cpu" else []),
-        ("experts", f"{100 * d.hit_rate:.0f} % found in memory{from_disk}"),
+        ("experts", f"{100 * d.hit_rate:.0f} % found in memory{from_host}{from_disk}"),
         *(("limit" if i == 0 else "", limit) for i, limit in enumerate(limits)),
     ]
     if r.share_of_bound is not None:
