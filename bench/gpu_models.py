@@ -60,7 +60,7 @@ RUNS = {
         "card": Run(32, (128,), 0, "buffered", 64, 8, (2048, 16384)),
         "host": Run(16, (48, 32, 16, 8), 57, "buffered", 32, 8, (2048, 16384)),
         "both": Run(None, (130,), 88, "buffered", 48, 32, (2048, 16384)),
-        "disk": Run(None, (32, 16), 0, "direct", 5, 3),
+        "disk": Run(12, (16, 8), 0, "direct", 10, 4),
     },
     "35b": {
         "card": Run(None, (60,), 0, "buffered", 64, 8, (2048, 16384)),
@@ -134,7 +134,7 @@ def measure(name: str, spec: ModelSpec, run: Run, backend: str, rate: dict[str, 
               f"{format_size(p.bytes_read)} read", flush=True)  # fmt: skip
     weights = plan.dense_bytes_per_token + plan.expert_bytes_per_token
     with model.session() as session:
-        session.eval(rng.integers(vocab // 2, vocab, 16).tolist())
+        session.eval(rng.integers(vocab // 2, vocab, 2).tolist())
         for budget in run.budgets:
             try:
                 model.reserve(session, int((run.budgets[0] - budget) * GIB))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ import pytest
 
 import flashmoe
 from flashmoe.cli import options as opt
+from flashmoe.gpu import choose
 
 from .fake_model import TEMPLATE, FakeModel, tokenizer_json
 from .fixtures import fixture
@@ -26,6 +27,20 @@ def copy(tmp_path: Path) -> Callable[[str], Path]:
         return target
 
     return make
+
+
+@pytest.fixture
+def choose_freely() -> Iterator[None]:
+    """For tests of `auto`, which is the CPU in all others, whatever the machine has."""
+    choose.choose.cache_clear()
+    yield
+    choose.choose.cache_clear()
+
+
+@pytest.fixture(autouse=True)
+def auto_is_the_cpu(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    if "choose_freely" not in request.fixturenames:
+        monkeypatch.setattr(choose, "choose", lambda: choose.Choice("cpu", "this is a test"))
 
 
 @pytest.fixture

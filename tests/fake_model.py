@@ -222,6 +222,7 @@ class FakeModel:
             max_context=context,
         )
         self.reader = "fake"
+        self.backend, self.backend_reason = "fake", "a test"
         self.path = Path("fake")
         self.spec = SimpleNamespace(
             path=self.path,

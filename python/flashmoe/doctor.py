@@ -101,11 +101,13 @@ def examine(model: str | None = None, size: int = 256 << 20, seconds: float = 1.
     disk.
     """
     from . import _core
+    from .gpu.choose import choose
     from .gpu.selftest import usable
     from .model import open_spec
 
     spec = open_spec(model) if model else None
     kernels = tuple(_core.kernel_names())
+    chosen = choose()
     rates = measure_memory()
     with _file_to_read(spec, size) as path:
         disk = measure_disk(path, seconds)
@@ -127,8 +129,8 @@ def examine(model: str | None = None, size: int = 256 << 20, seconds: float = 1.
         budget=default_budget(),
         memory_rates=rates,
         disk=disk,
-        backend="cpu",
-        backend_reason=f"what auto means; {kernels[0]} kernels are the best for this processor",
+        backend=chosen.backend,
+        backend_reason=chosen.reason if chosen.backend != "cpu" else f"{chosen.reason}; {kernels[0]} kernels",
         backends=usable(),
         reader=reader,
         reader_reason=why,

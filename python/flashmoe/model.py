@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from .text.tokenizer import Tokenizer
 
 BACKENDS = ("auto", "cpu", "metal", "cuda", "soft")
+CARD_REFUSED = "the card cannot run this model"  # begins `backend_reason` when auto came down to the CPU
 READERS = ("auto", "direct", "buffered")
 _SAMPLES, _SAMPLE = 64, 4096  # pieces of a file, and bytes of a piece, that the fingerprint looks at
 
@@ -199,7 +200,7 @@ class Model:
                 MemoryBudgetError,
             ):
                 raise
-            self.backend_reason = f"the card cannot run this model: {error}"
+            self.backend_reason = f"{CARD_REFUSED}: {error}"
             self.backend, host_memory = "cpu", None
             attempt()
         self._reserved: WeakKeyDictionary[object, int] = WeakKeyDictionary()

@@ -42,7 +42,7 @@ def test_logits_agree_on_cuda(case: Fixture) -> None:
 def test_the_demo_agrees_with_the_cpu_backend() -> None:
     model = flashmoe.Model("demo", backend="cuda", memory="256MiB", context=512)
     ids = np.random.default_rng(3).integers(0, 4000, 300).tolist()
-    with model.session() as a, flashmoe.Model("demo", memory="256MiB", context=512).session() as b:
+    with model.session() as a, flashmoe.Model("demo", "cpu", "256MiB", context=512).session() as b:
         assert error(a.eval(ids), b.eval(ids)) < TOLERANCE
         for token in (1, 2, 3):
             assert error(a.eval([token]), b.eval([token])) < TOLERANCE
@@ -84,7 +84,7 @@ def test_memory_of_the_host_as_a_second_tier_changes_no_bit(name: str) -> None:
             assert got == expected, f"{memory}, {host} of the host, {reader}"
 
 
-def test_auto_is_the_card_and_its_free_memory() -> None:
+def test_auto_is_the_card_and_its_free_memory(choose_freely: None) -> None:
     model = flashmoe.Model("demo", context=64)
     assert model.backend == "cuda", model.backend_reason
     assert model.plan.apart and model.plan.budget > 1 << 30

@@ -38,9 +38,10 @@ def parse(arguments: list[str]) -> argparse.Namespace:
 
 def open_model(options: argparse.Namespace, progress: Progress | None = None) -> Model:
     """The model that the options ask for."""
-    from ..model import Model
+    from ..model import CARD_REFUSED, Model
+    from .output import note
 
-    return Model(
+    model = Model(
         options.model,
         backend=options.backend,
         memory=options.memory,
@@ -51,6 +52,9 @@ def open_model(options: argparse.Namespace, progress: Progress | None = None) ->
         reader=options.reader,
         progress=progress,
     )
+    if model.backend_reason.startswith(CARD_REFUSED):
+        note(f"{model.backend_reason}; the CPU does")
+    return model
 
 
 def sampling(options: argparse.Namespace, model: Model) -> Sampling:
@@ -307,7 +311,12 @@ def _add_model(parser: argparse.ArgumentParser, model: bool = True) -> None:
     group.add_argument(
         "--threads", type=int, metavar="N", help="compute threads (default: one for each core)"
     )
-    group.add_argument("--backend", default="auto", metavar="NAME", help="auto (the default), cpu, metal, cuda or soft")
+    group.add_argument(
+        "--backend",
+        default="auto",
+        metavar="NAME",
+        help="auto (the default: an NVIDIA card that works, else cpu), cpu, metal, cuda or soft",
+    )
     group.add_argument(
         "--reader",
         default="auto",

@@ -43,6 +43,7 @@ def main(options: argparse.Namespace) -> int:
 
         def started(port: int) -> None:
             host = f"[{settings.host}]" if ":" in settings.host else settings.host
+            note(f"backend {model.backend}: {model.backend_reason}")
             note(str(model.plan))
             for remark in fewer_experts(model):
                 note(remark)
