@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import json
+import re
 import shlex
 import shutil
 import subprocess
@@ -24,6 +25,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from flashmoe.errors import FlashMoeError
 from flashmoe.system import format_size, parse_size
 
 from . import jobs, llama_file, machine, models, report
@@ -44,6 +46,7 @@ def plan(o: argparse.Namespace) -> Plan:
     part = min(4, depth)
     steps = (4, 8, 16, depth) if depth >= 8 else (1, 2, depth)
     mapped = [name for name in peers if name.startswith("llama-mmap")]
+    program = ["llama-bench"] if o.llama_bench else []
     made: Plan = [
         ("machine", "facts", {"seconds": 0.2 if o.quick else 0.4}),
         ("kernels", "kernels", {}),
@@ -54,10 +57,10 @@ def plan(o: argparse.Namespace) -> Plan:
     ]  # fmt: skip
     whole = ["flashmoe", *(name for name in peers if name not in mapped)]
     for i in range(o.rounds):
-        order = whole if i % 2 == 0 else whole[::-1]
+        order = [*whole, *program] if i % 2 == 0 else [*program, *whole[::-1]]
         made.append((f"resident-{i}", "resident", {"engines": order, "prompts": [o.prompt]}))
     if not o.quick:
-        made.append(("resident-long", "resident", {"engines": whole, "prompts": [4 * o.prompt]}))
+        made.append(("resident-long", "resident", {"engines": [*whole, *program], "prompts": [4 * o.prompt]}))
     for text, limit in budgets:
         names = ["flashmoe", *mapped]
         made.append(
@@ -77,18 +80,27 @@ def plan(o: argparse.Namespace) -> Plan:
     return [job for job in made if job[0].split("-")[0] in asked and job[0] in only]
 
 
+def peers(o: argparse.Namespace) -> bool:
+    """Whether something reads GGUF."""
+    return bool(o.peers or o.llama_bench)
+
+
 def missing(o: argparse.Namespace) -> str:
     """What stands in the way of the suite, as a sentence; "" when nothing does."""
+    names = [name for name in o.peers.split(",") if name]
+    if wrong := [name for name in names if not re.fullmatch(r"llama(-mmap(@\d+)?)?", name)]:
+        return f"{wrong[0]!r} is no peer: write llama, llama-mmap or llama-mmap@KiB, separated by commas"
     if o.peers and importlib.util.find_spec("llama_cpp") is None:
         return "--peers needs llama-cpp-python: pip install llama-cpp-python, or leave --peers away"
-    for path in (o.mlx, o.gguf):
-        if path and not path.exists():
-            return f"{path} does not exist; leave the option away to have it made in {o.work}"
+    if o.gguf and not o.gguf.exists():
+        return f"{o.gguf} does not exist; leave the option away to have it made in {o.work}"
     try:
         stream(o.stream, o.shape.vocab, 1)
     except ValueError as error:
         return str(error)
-    needed = (0 if o.mlx else o.shape.bytes) + (0 if o.gguf or not o.peers else o.shape.bytes)
+    if peers(o) and not o.gguf and o.shape.bits != 4:
+        return f"{o.shape.bits} bits have no GGUF twin to give to peers: leave them away, or take 4 bits"
+    needed = (0 if o.mlx else o.shape.bytes) + (0 if o.gguf or not peers(o) else o.shape.bytes)
     there = sum(file.stat().st_size for path in ("model", "model.gguf") for file in
                 ([o.work / path] if (o.work / path).is_file() else (o.work / path).glob("*")))  # fmt: skip
     free = shutil.disk_usage(o.work).free
@@ -130,6 +142,8 @@ def main() -> int:
                         help="share of a layer's experts that cannot be guessed a layer before (0.28)")  # fmt: skip
     parser.add_argument("--stream", default="local", help="local, uniform or a file of token ids (bench/streams.py)")
     parser.add_argument("--peers", default="", help="engines to compare with, separated by commas (bench/engines.py)")
+    parser.add_argument("--llama-bench", default="", metavar="COMMAND", help="a llama-bench to compare with, such as "
+                        "that of ik_llama.cpp, with its options: 'PATH -rtr 1'")  # fmt: skip
     parser.add_argument("--levels", default=",".join(LEVELS), help="which, separated by commas")
     parser.add_argument("--budgets", default="4GiB,8GiB,12GiB", help="memory limits, separated by commas")
     parser.add_argument("--rounds", type=int, default=5, help="alternating runs of each engine (5)")
@@ -153,25 +167,37 @@ def main() -> int:
             default = parser.get_default(name)
             if getattr(o, name) == (parse(default) if name == "shape" else default):
                 setattr(o, name, value)
-    if o.mlx and (config := o.mlx / "config.json").is_file():
-        o.shape = Shape.of(json.loads(config.read_text()))
-    todo = plan(o)
+    if o.mlx:
+        try:
+            o.shape = Shape.of(json.loads((o.mlx / "config.json").read_text()))
+        except (OSError, ValueError) as error:
+            parser.error(f"--mlx {o.mlx}: {error}")
+    try:
+        todo = plan(o)
+    except FlashMoeError as error:
+        parser.error(str(error))
+    if unknown := (set(o.only.split(",")) | set(o.again.split(","))) - {"", "all", *(name for name, _, _ in todo)}:
+        parser.error(f"no such job: {', '.join(sorted(unknown))}; --list names them")
     if o.list:
         print("\n".join(name for name, _, _ in todo))
         return 0
     o.work.mkdir(parents=True, exist_ok=True)
     if sentence := missing(o):
         parser.error(sentence)
-    mlx = o.mlx or models.write(o.work / "model", o.shape, o.seed, o.surprise)
     gguf = o.gguf
-    if o.peers and not gguf:
-        gguf = o.work / "model.gguf"
-        if not gguf.exists():
-            llama_file.write(mlx, gguf)
+    try:
+        mlx = o.mlx or models.write(o.work / "model", o.shape, o.seed, o.surprise)
+        if peers(o) and not gguf:
+            gguf = o.work / "model.gguf"
+            if not gguf.exists():
+                llama_file.write(mlx, gguf)
+    except ValueError as error:
+        parser.error(str(error))
     out = o.work / "results"
     out.mkdir(exist_ok=True)
     setting = jobs.Setting(str(mlx.resolve()), str(gguf.resolve() if gguf else ""), str(o.work.resolve()), o.stream,
-                           o.tokens, o.prompt, *((32, 4) if o.quick else ()), surprise=surprise(mlx))  # fmt: skip
+                           o.tokens, o.prompt, *((32, 4) if o.quick else ()), surprise=surprise(mlx),
+                           program=o.llama_bench)  # fmt: skip
     again = [name for name, _, _ in todo] if o.again == "all" else o.again.split(",")
     with Steps("jobs", len(todo)) as steps:
         for name, function, arguments in todo:

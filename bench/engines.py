@@ -4,11 +4,17 @@ flashmoe              with a budget of the memory limit less 200 MiB, or what it
 llama                 llama.cpp as it comes: weights repacked for the processor
 llama-mmap            without repacking, mapped from the file: its best setting in little memory, with the
 llama-mmap@128        kernel's read-ahead at 128 KiB instead of the machine's own
+llama-bench           a program with the options and JSON of llama.cpp's llama-bench, such as that of ik_llama.cpp,
+                      given by --llama-bench "PATH -rtr 1"; with everything in memory only, on tokens of its own
 """
 
 from __future__ import annotations
 
 import json
+import os
+import shlex
+import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -21,6 +27,31 @@ CONTEXT = 4096
 
 class Died(Exception):
     """The engine did not answer: killed for memory, or failed."""
+
+
+def by_program(command: str, gguf: str, prompts: Sequence[int], tokens: int) -> dict[str, Any]:
+    """What a llama-bench says: seconds of prompts by their length and of a decoded token, after a warm-up of its own.
+    Raises Died."""
+    asked = [*shlex.split(command), "-m", gguf, "-p", ",".join(map(str, prompts)), "-n", str(tokens), "-r", "1",
+             "-t", str(len(os.sched_getaffinity(0))), "-o", "json"]  # fmt: skip
+    drop_caches([Path(gguf)])
+    try:
+        program = subprocess.Popen(asked, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    except OSError as error:
+        raise Died(f"{asked[0]}: {error.strerror}") from None
+    assert program.stdout is not None
+    text = program.stdout.read()
+    _, status, used = os.wait4(program.pid, 0)
+    program.returncode = os.waitstatus_to_exitcode(status)
+    try:
+        runs = [(run["n_prompt"], run["n_gen"], run["avg_ns"] / 1e9) for run in json.loads(text)]
+        seconds = next(time / n for _, n, time in runs if n)
+    except (ValueError, KeyError, TypeError, StopIteration):
+        raise Died(f"{shlex.join(asked)} ended with status {program.returncode} and no figures") from None
+    return {
+        "opened": {"command": command}, "prefill": {str(n): time for n, _, time in runs if n},
+        "decode": {"seconds": seconds, "mean_seconds": seconds, "tokens": tokens}, "peak_rss": used.ru_maxrss * 1024,
+    }  # fmt: skip
 
 
 class Engine:

@@ -26,7 +26,7 @@ from flashmoe import doctor
 from flashmoe.session import KINDS
 
 from . import machine, models, replay
-from .engines import Died, Engine
+from .engines import Died, Engine, by_program
 from .isolate import ROOT
 from .streams import stream
 
@@ -48,6 +48,7 @@ class Setting:
     warm_prompt: int = 128
     warm_tokens: int = 16
     surprise: float | None = None  # of the model's routers (models.py), where it was made here
+    program: str = ""  # for the engine llama-bench
 
     @property
     def models(self) -> dict[str, str]:
@@ -134,6 +135,12 @@ def resident(setting: Setting, engines: Sequence[str], prompts: Sequence[int]) -
     found: Result = {}
     for name in engines:
         options = {"memory": whole(setting)} if name == "flashmoe" else {}
+        if name == "llama-bench":
+            try:
+                found[name] = by_program(setting.program, setting.gguf, prompts, setting.tokens)
+            except Died as error:
+                found[name] = {"died": str(error)}
+            continue
         try:
             with Engine(name, setting.models, **options) as engine:
                 opened = engine.open()

@@ -43,8 +43,11 @@ def stream(name: str, vocab: int, n: int, seed: int = 1) -> npt.NDArray[np.int32
     path = Path(name)
     if not path.is_file():
         raise ValueError(f"{name!r} is no stream: write local, uniform, or a file of ids")
-    ids = np.load(path) if path.suffix == ".npy" else np.array(path.read_text().split(), np.int64)
+    try:
+        ids = np.load(path) if path.suffix == ".npy" else np.array(path.read_text().split(), np.int64)
+    except ValueError:
+        ids = np.empty(0)
     ids = ids.reshape(-1)
-    if len(ids) == 0 or ids.min() < 0 or ids.max() >= vocab:
+    if len(ids) == 0 or ids.dtype.kind not in "iu" or ids.min() < 0 or ids.max() >= vocab:
         raise ValueError(f"{name}: needs ids from 0 to {vocab - 1}")
     return np.resize(ids, n).astype(np.int32)

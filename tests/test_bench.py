@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
-from bench import llama_file, models, replay, report, shapes, streams
+from bench import engines, llama_file, models, replay, report, shapes, streams
 
 import flashmoe
 import flashmoe.doctor
@@ -195,6 +196,25 @@ def test_a_stream_of_ones_own(tmp_path: Path) -> None:
         streams.stream(str(tmp_path / "ids.txt"), 3, 7)
     with pytest.raises(ValueError, match="no stream"):
         streams.stream("nowhere", 3, 7)
+    (tmp_path / "words.txt").write_text("one two")
+    with pytest.raises(ValueError, match="needs ids"):
+        streams.stream(str(tmp_path / "words.txt"), 3, 7)
+
+
+def test_a_llama_bench_is_asked_and_read(tmp_path: Path) -> None:
+    program = tmp_path / "llama-bench"
+    program.write_text(f"""#!{sys.executable}
+import json, sys
+assert sys.argv[1:5] == ["-rtr", "1", "-m", {str(tmp_path / "m.gguf")!r}]
+print(json.dumps([{{"n_prompt": 64, "n_gen": 0, "avg_ns": 2e9}}, {{"n_prompt": 0, "n_gen": 8, "avg_ns": 4e9}}]))
+""")
+    program.chmod(0o755)
+    (tmp_path / "m.gguf").touch()
+    found = engines.by_program(f"{program} -rtr 1", str(tmp_path / "m.gguf"), [64], 8)
+    assert found["prefill"] == {"64": 2.0}
+    assert found["decode"]["seconds"] == 0.5
+    with pytest.raises(engines.Died, match="no figures"):
+        engines.by_program("false", str(tmp_path / "m.gguf"), [64], 8)
 
 
 # ---- caches replayed
