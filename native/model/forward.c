@@ -268,7 +268,9 @@ static fm_status moe(fm_call *call, uint32_t layer, uint32_t n, fm_error *err) {
     fm_experts_chosen(m->experts, layer, r->ids, n, k);
     call->shared += n * k - distinct;
     uint32_t missed = fm_experts_request(m->experts, layer, n == 1 ? r->ids : r->distinct, distinct);
-    if (n == 1 && missed && layer + 1 < c->layers && m->ops->guess)
+    /* Where all experts have room, a layer that missed nothing says that no other will. */
+    bool complete = m->plan.cache_slots == c->layers * c->experts;
+    if (n == 1 && (missed || !complete) && layer + 1 < c->layers && m->ops->guess)
         guess(m, layer + 1);
     spent(call, FM_WORK_ROUTER);
     m->ops->shared(m->backend, layer, n); /* while misses are read */

@@ -15,7 +15,7 @@
 
 /* Reads under way in the ring: with the parts of an expert of very different sizes, what keeps a disk at work while
  * results are taken in batches. */
-enum { RING_READS = 16, RING_LOW = 6, LARGEST_RING_READ = 1 << 30 };
+enum { RING_READS = 16, RING_LOW = 5, LARGEST_RING_READ = 1 << 30 };
 
 struct fm_reader {
     fm_reader_client client;

@@ -5,6 +5,9 @@
 #include <float.h>
 #include <math.h>
 
+/* Parts under way from which on no part of a wish follows: less than an expert, enough to keep the disk at work. */
+enum { WISHED_PARTS = 6 };
+
 uint8_t *fm_slot_part_in(const fm_experts *src, uint8_t *memory, uint32_t layer, int32_t expert, int part) {
     const fm_part_place *place = &src->places[layer * FM_EXPERT_PARTS + (uint32_t)part];
     const fm_extent *extent = &src->o.tables[layer].extents[(size_t)expert * FM_EXPERT_PARTS + (size_t)part];
@@ -107,11 +110,20 @@ void fm_slot_unpin(fm_experts *src, int32_t index) {
 /* ---- the read threads ---------------------------------------------------------------------------------------------
  */
 
+/* Whether there is a part to read now. The disk serves one read after the other: what it has to do for wishes, a
+ * request that does not name them waits for, so that is kept to what keeps the disk at work. */
+static bool readable(fm_experts *src) {
+    if (src->queue_count == 0)
+        return src->under_way < WISHED_PARTS && fm_wishes_start(src);
+    const slot *s = &src->slots[src->queue[src->queue_first]];
+    return s->pins || !s->early || src->under_way < WISHED_PARTS;
+}
+
 bool fm_slots_next_read(void *context, fm_read *read, bool wait) {
     fm_experts *src = context;
     pthread_mutex_lock(&src->lock);
     bool some;
-    while (!(some = src->queue_count || fm_wishes_start(src)) && wait && !src->stop)
+    while (!(some = readable(src)) && wait && !src->stop)
         pthread_cond_wait(&src->to_read, &src->lock);
     if (!some || src->stop) {
         pthread_mutex_unlock(&src->lock);

@@ -83,16 +83,19 @@ void fm_experts_prefetch(fm_experts *src, uint32_t layer, const int32_t *ids, ui
         fm_wishes_end_ahead(src);
     src->ahead = (int32_t)layer;
     memcpy(w->ids, ids, n * sizeof *ids);
+    bool any = false;
     /* What is here already must not be evicted by what is not. */
     for (uint32_t i = 0; i < n; i++) {
         int32_t index = *fm_slot_of(src, layer, ids[i]);
         w->cold[i] = index == FM_NONE;
+        any |= w->cold[i];
         if (index != FM_NONE && src->slots[index].state == READY && src->slots[index].pins == 0)
             fm_slot_offer(src, index);
     }
     w->n = n;
     w->room = src->reading < fm_slots_window(src) ? fm_slots_window(src) - src->reading : 0;
     w->guesses = guesses;
-    pthread_cond_broadcast(&src->to_read);
+    if (any)
+        pthread_cond_broadcast(&src->to_read);
     pthread_mutex_unlock(&src->lock);
 }
