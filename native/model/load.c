@@ -1,8 +1,8 @@
 #include "load.h"
 
+#include "../base/convert.h"
 #include "../base/error.h"
 #include "../base/system.h"
-#include "../cpu/kernels.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -55,19 +55,13 @@ fm_status fm_load_vector(fm_loader *l, const fm_tensor *t, float shift, float *v
     if (!raw)
         return fm_fail(err, FM_NO_MEMORY, "out of memory while loading %s", t->name);
     fm_status status = fm_load_bytes(l, &t->weight, 0, t->weight.length, raw, err);
-    if (status == FM_OK) {
-        fm_format as_row = t->format;
-        as_row.rows = 1;
-        as_row.cols = (uint32_t)n;
-        fm_kernels_c->row(&(fm_matrix){.format = as_row, .weight = raw}, 0, values);
-    }
-    free(raw);
     for (uint64_t i = 0; i < n && status == FM_OK; i++) {
-        values[i] += shift;
+        values[i] = fm_load_float(t->format.dtype, raw, i) + shift;
         if (!isfinite(values[i]))
             status = fm_fail(err, FM_BAD_MODEL, "%s: %s holds a value that is not a number at index %llu",
                              l->files[t->weight.file].path, t->name, (unsigned long long)i);
     }
+    free(raw);
     return status;
 }
 

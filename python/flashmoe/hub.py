@@ -19,6 +19,7 @@ from typing import Any, NoReturn
 
 from .checkpoints.safetensors import INDEX_NAME, read_json, shard_names
 from .errors import CheckpointError, UsageError
+from .system import format_size
 
 # What a model needs to run; nothing from subfolders.
 PATTERNS = ["*.safetensors", "*.json", "*.jinja"]
@@ -161,8 +162,7 @@ def _check_space(name: str, revision: str | None) -> None:
     free = shutil.disk_usage(existing).free
     if need > free:
         raise CheckpointError(
-            f"{name}: {_size(need)} are still to be fetched, but {cache} has only "
-            f"{_size(free)} free; make "
+            f"{name}: {format_size(need)} are still to be fetched, but {cache} has only {format_size(free)} free; make "
             "room, or set HF_HOME to a folder on a larger disk"
         )
 
@@ -222,11 +222,3 @@ class _Nowhere:
 
     def flush(self) -> None:
         pass
-
-
-def _size(count: float) -> str:
-    units = ["B", "KB", "MB", "GB", "TB"]
-    while count >= 1000 and len(units) > 1:
-        count /= 1000
-        units.pop(0)
-    return f"{count:.3g} {units[0]}"

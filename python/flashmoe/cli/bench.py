@@ -4,32 +4,28 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 
 from ..bench import BenchReport, measure
 from ..system import format_size
 from . import options as opt
-from .output import CLEAR_LINE, Progress, colour, dim, table
+from .output import Progress, passing, table
 
 
 def main(options: argparse.Namespace) -> int:
     loading = Progress("loading weights", "bytes")
     running: dict[str, Progress] = {}
-    live = sys.stderr.isatty() and colour()
 
     def report(what: str, done: int, total: int) -> None:
         if what not in running:
             for shown in (loading, *running.values()):
                 shown.done()
-            if live:
-                print(f"{CLEAR_LINE}{dim(what + ' …')}", end="", file=sys.stderr, flush=True)
+            passing(f"{what} …")
         running.setdefault(what, Progress(what))(done, total)
 
     try:
         found = measure(lambda: opt.open_model(options, loading), options.prompt_tokens, options.tokens, report)
     finally:
-        if live:
-            print(CLEAR_LINE, end="", file=sys.stderr, flush=True)
+        passing("")
     print(json.dumps(found.as_dict(), ensure_ascii=False, indent=2) if options.json else text(found))
     return 0
 
@@ -68,6 +64,8 @@ def text(r: BenchReport) -> str:
         ("experts", f"{100 * d.hit_rate:.0f} % found in memory{from_host}{from_disk}"),
         *(("limit" if i == 0 else "", limit) for i, limit in enumerate(limits)),
     ]
+    if r.reader == "buffered" and d.bytes_read_per_token:
+        rows.append(("", "reads go through the system's page cache: what it holds comes faster than the disk allows"))
     if r.share_of_bound is not None:
         share = f"{100 * r.share_of_bound:.0f} % of the {b.tokens_per_second:.2f} tokens/s"
         rows.append(("reached", f"{share} that {b.limit} allows"))

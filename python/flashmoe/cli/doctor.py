@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from typing import Any
 
 from .. import _core
@@ -14,37 +13,28 @@ from ..errors import UsageError
 from ..gpu import selftest
 from ..model import BACKENDS
 from ..system import format_size, memory_total, parse_size
-from .output import CLEAR_LINE, colour, dim, table
+from .output import passing, table
 
 
 def main(options: argparse.Namespace) -> int:
     if options.self_test:
         return _self_test(options.backend, options.json)
-    live = sys.stderr.isatty() and colour()
-    if live:
-        print(dim("measuring …"), end="", file=sys.stderr, flush=True)
+    passing("measuring …")
     try:
         report = examine(options.model, parse_size(options.size), 0.2 if options.quick else 1.0)
     finally:
-        if live:
-            print(CLEAR_LINE, end="", file=sys.stderr, flush=True)
+        passing("")
     print(json.dumps(report.as_dict(), ensure_ascii=False, indent=2) if options.json else _text(report))
     return 0
 
 
 def _self_test(backend: str | None, as_json: bool) -> int:
     """Returns 1 when something failed, or the one backend that was asked for cannot be used."""
-
-    def say(text: str) -> None:
-        if sys.stderr.isatty():
-            print(f"{CLEAR_LINE}{dim(text)}", end="", file=sys.stderr, flush=True)
-
     names = [backend] if backend else ["cpu", *(n for n in ("metal", "cuda") if n in _core.device_names())]
     if backend and backend not in BACKENDS[1:]:
         raise UsageError(f"backend {backend!r} does not exist; choose from {', '.join(BACKENDS[1:])}")
-    results = [selftest.examine_backend(name, say) for name in names]
-    if sys.stderr.isatty():
-        print(CLEAR_LINE, end="", file=sys.stderr, flush=True)
+    results = [selftest.examine_backend(name, passing) for name in names]
+    passing("")
     failed = any(r.failures for r in results) or bool(backend and results[0].refusal)
     machine = {
         "flashmoe": __version__,

@@ -51,6 +51,12 @@ def note(text: str = "") -> None:
     print(dim(text) if text else "", file=sys.stderr, flush=True)
 
 
+def passing(text: str) -> None:
+    """A dim line on a terminal that the next one replaces; "" takes it away. Elsewhere nothing."""
+    if sys.stderr.isatty() and colour():
+        print(f"{CLEAR_LINE}{dim(text) if text else ''}", end="", file=sys.stderr, flush=True)
+
+
 class Progress:
     """Progress of a long step: nothing for two seconds, then a line that is rewritten, or on a file one every
     10 s.
