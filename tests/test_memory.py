@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import flashmoe
@@ -73,6 +74,18 @@ def test_the_plan_adds_up_and_the_smallest_budget_works() -> None:
     assert plan.resident
     assert "expert cache" in str(plan)
     assert flashmoe.Model(MODEL.folder, memory=smallest).session().eval([1, 2, 3]).shape == (spec.config.vocab,)
+
+
+def test_an_expert_with_more_tokens_than_a_product_takes_is_packed_once() -> None:
+    """Its pieces may fit into one batch where a token has more experts than a product takes tokens."""
+    path, ids = fixture("mlx-2bit-g32").folder, list(range(10))
+    roomy = flashmoe.Model(path, memory="1GiB", experts_per_token=10)
+    with roomy.session() as session:
+        want = session.eval(ids)
+    model = flashmoe.Model(path, memory=roomy.plan.smallest * 5 // 4, experts_per_token=10)
+    assert model.plan.chunk < len(ids) <= model.plan.sweep
+    with model.session() as session:
+        assert np.array_equal(session.eval(ids), want)
 
 
 def test_a_session_more_than_the_budget_holds_is_refused_and_the_first_goes_on() -> None:
