@@ -22,7 +22,7 @@ SOURCE = ROOT / "native" / "gpu" / "metal.m"
 
 
 class SoftMetalError(Exception):
-    """What soft_metal.m, the compiler or Python said."""
+    """What the soft Metal, the compiler or Python said."""
 
 
 def missing() -> str:

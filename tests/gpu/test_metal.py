@@ -140,6 +140,17 @@ FAULTS = {
 
 
 @needs_soft_metal
+def test_a_buffer_that_is_freed_while_a_list_uses_it_is_found() -> None:
+    """Lists do not retain what they use: a buffer that lives as long as its encoding is gone when the list runs."""
+    fault = (
+        "setBuffer:((const metal_buffer *)args[i].buffer)->buffer",
+        "setBuffer:[c->device->device newBufferWithLength:(NSUInteger)args[i].buffer->bytes options:0]",
+    )
+    with pytest.raises(soft_metal.SoftMetalError, match="uses a buffer that was released"):
+        soft_metal.run(ONE, fault=fault)
+
+
+@needs_soft_metal
 @pytest.mark.parametrize("name", FAULTS)
 def test_fault_of_the_host_is_found(name: str) -> None:
     try:
