@@ -102,10 +102,13 @@ def compile_cuda(folder: Path) -> None:
     for them, and a file `complete` last."""
     clang = find_clang()
     if clang is None:
+        reason = HERE / "ptx" / "missing"  # left by ptx.cmake
+        why = f" ({reason.read_text().strip()})" if reason.exists() else ""
         raise FlashMoeError(
-            f"this installation has no CUDA kernels, and no clang++ {CLANG_LEAST} or newer to compile them: install "
-            "a released wheel of flashmoe, or clang"
+            f"this installation has no CUDA kernels{why}, and no clang++ {CLANG_LEAST} or newer to compile them: "
+            "install a released wheel of flashmoe, or clang"
         )
+    (folder / "complete").unlink(missing_ok=True)
     weights = translate.to_cuda(shader_folder(), translate.WEIGHTS)
     base = translate.to_cuda(shader_folder(), translate.BASE)
     with ThreadPoolExecutor(os.cpu_count()) as pool:
@@ -174,7 +177,7 @@ def cache_folder() -> Path:
     return folder
 
 
-if __name__ == "__main__":  # python -m flashmoe.gpu.build FOLDER: the PTX modules, for a wheel
+if __name__ == "__main__":  # python -m flashmoe.gpu.build FOLDER: the PTX modules, to take elsewhere
     import sys
 
     compile_cuda(Path(sys.argv[1]))
