@@ -3,8 +3,9 @@
     python -m bench.metal [--json FILE]
 
 Counted: lists, waits, dispatches and barriers of a decoded token of the demo model (3 of 4 layers Gated DeltaNet, as in
-every model of the family), through native/gpu/metal.m. They depend on the layers, not on their sizes. Computed from the
-shape: bytes of weights. Predicted, and marked so: tokens per second. Nobody has measured them.
+every model of the family), through native/gpu/metal.m, with every expert in memory, where nothing waits for a choice,
+and with a small cache, where each layer does. They depend on the layers, not on their sizes. Computed from the shape:
+bytes of weights. Predicted, and marked so: tokens per second. Nobody has measured them.
 
 flash-moe's figures are its own: 120 waits a token, 101 MB of weights a layer at K = 4, 57 of 400 GB/s in its GPU
 phases.
@@ -67,19 +68,22 @@ def weights(s: Shape) -> dict[str, float]:
     return {"layer": mixer + shared + s.top_k * expert, "experts": s.top_k * expert, "head": affine(s.vocab, s.hidden)}
 
 
-def predict(s: Shape, waits: float) -> dict[str, Any]:
+def predict(s: Shape, at_end: float, of_layer: float) -> dict[str, Any]:
+    """at_end: waits of a token whatever its layers; of_layer: waits of a layer that streams its experts."""
     w = weights(s)
     total = w["layer"] * s.layers + w["head"]
-    seconds = [total / (BANDWIDTH * SHARE) + waits * wait for wait in WAIT]
+    reading = total / (BANDWIDTH * SHARE)
+    streams = at_end + of_layer * s.layers
     disk = w["experts"] * s.layers / DISK
     return {
         "K": s.top_k,
         "MB a layer": w["layer"] / 1e6,
         "MB of it experts": w["experts"] / 1e6,
         "GB a token": total / 1e9,
-        "waits": waits,
-        "tokens/s, experts in memory": [1 / t for t in reversed(seconds)],
-        "tokens/s, every expert from the SSD": [1 / (disk + t) for t in reversed(seconds)],
+        "waits, experts in memory": at_end,
+        "waits, experts from the SSD": streams,
+        "tokens/s, experts in memory": [1 / (reading + at_end * wait) for wait in reversed(WAIT)],
+        "tokens/s, every expert from the SSD": [1 / (disk + reading + streams * wait) for wait in reversed(WAIT)],
     }
 
 
@@ -91,12 +95,14 @@ def main() -> None:
     resident, tight = counts("128MiB"), counts("24MiB")
     print("a token of the demo model, 8 layers: experts in memory, and a budget of 24 MiB")
     for name in resident:
-        print(f"  {name:<11}{resident[name]:8.1f}{tight[name]:8.1f}   a layer {resident[name] / layers:5.2f}")
-    last = resident["waits"] - layers  # for the logits
+        a_layer = f"{resident[name] / layers:5.2f} and {tight[name] / layers:5.2f}"
+        print(f"  {name:<11}{resident[name]:8.1f}{tight[name]:8.1f}   a layer {a_layer}")
+    at_end = resident["waits"]  # for the logits
+    of_layer = (tight["waits"] - at_end) / layers
     result = {}
     shapes = {**{name: SHAPES[name] for name in ("35b", "397b")}, "397b, K=4": replace(SHAPES["397b"], top_k=4)}
     for name, shape in shapes.items():
-        result[name] = predict(shape, shape.layers + last)
+        result[name] = predict(shape, at_end, of_layer)
         print(f"{name} on an M3 Max, predicted from bytes, waits and {BANDWIDTH / 1e9:.0f} GB/s:")
         for key, value in result[name].items():
             text = " to ".join(f"{v:.1f}" for v in value) if isinstance(value, list) else f"{value:.1f}"

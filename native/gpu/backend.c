@@ -61,6 +61,7 @@ static void gpu_close(fm_backend *b) {
     }
     free(b->inv_freq);
     free(b->place_of_token);
+    free(b->entries);
     free(b);
 }
 
@@ -127,7 +128,9 @@ static fm_status gpu_open(const fm_table *table, const fm_plan *plan, const fm_f
     b->rotation_stride = (uint64_t)b->config.rope_dim * sizeof(float);
     b->inv_freq = calloc(table->config.rope_dim / 2 + 1, sizeof *b->inv_freq);
     b->place_of_token = calloc(plan->sweep, sizeof *b->place_of_token);
-    if (!b->inv_freq || !b->place_of_token)
+    uint64_t experts = (uint64_t)b->config.layers * b->config.experts;
+    b->entries = plan->cache_slots == experts ? calloc((size_t)experts, sizeof *b->entries) : NULL;
+    if (!b->inv_freq || !b->place_of_token || (plan->cache_slots == experts && !b->entries))
         status = fm_fail(err, FM_NO_MEMORY, "out of memory for the GPU backend");
     for (uint32_t j = 0; status == FM_OK && j < b->config.rope_dim / 2; j++)
         b->inv_freq[j] = (float)pow(b->config.rope_theta, -2.0 * j / b->config.rope_dim);

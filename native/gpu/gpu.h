@@ -121,7 +121,8 @@ struct fm_backend {
     uint32_t piece_count;
 
     uint32_t tile_tokens, tile_rows, tile_threads; /* of products with many tokens */
-    bool settled;                                  /* s->entries has every expert */
+    struct fm_expert *entries;                     /* [layers][experts], where the cache may hold all: */
+    bool settled;                                  /* s->entries has them */
 
     /* Of the layer whose experts are being computed. */
     uint32_t jobs, tiles, pairs; /* entries used of the tables */

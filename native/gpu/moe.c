@@ -12,7 +12,6 @@
 #include "../base/error.h"
 #include "../base/system.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 /* What is bound where a kernel writes nothing. Another one for each dispatch of a section, since all count as written.
@@ -270,9 +269,7 @@ fm_status fm_gpu_settle(fm_backend *b, const fm_expert_view *views, fm_error *er
     if (!views)
         return FM_OK;
     size_t count = (size_t)c->layers * c->experts;
-    struct fm_expert *entries = calloc(count, sizeof *entries);
-    if (!entries)
-        return fm_fail(err, FM_NO_MEMORY, "out of memory for the table of experts");
+    struct fm_expert *entries = b->entries;
     fm_ticket last = 0;
     for (size_t i = 0; i < count; i++)
         last = views[i].ticket > last ? views[i].ticket : last;
@@ -284,7 +281,6 @@ fm_status fm_gpu_settle(fm_backend *b, const fm_expert_view *views, fm_error *er
     fm_status status = fm_wait(b->device, fm_gpu_commit(b), err);
     if (status == FM_OK)
         status = fm_upload(to.buffer, to.offset, entries, count * sizeof *entries, err);
-    free(entries);
     b->settled = status == FM_OK;
     return status;
 }

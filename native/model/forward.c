@@ -291,11 +291,10 @@ static fm_status moe(fm_call *call, uint32_t layer, uint32_t n, fm_error *err) {
 /* ---- every expert in memory ---------------------------------------------------------------------------------------
  */
 
-/* Tells a backend that can use it where the experts are, or that they are not all in memory, when that has changed. */
-static fm_status settle(fm_model *m, fm_error *err) {
+fm_status fm_model_settle(fm_model *m, fm_error *err) {
     const fm_config *c = &m->table->config;
     uint64_t changes;
-    if (!m->ops->settle)
+    if (!m->views)
         return FM_OK;
     bool all = fm_experts_all(m->experts, &changes);
     if (all == m->settled && (!all || changes == m->settled_changes))
@@ -303,14 +302,10 @@ static fm_status settle(fm_model *m, fm_error *err) {
     m->settled = false;
     if (!all)
         return m->ops->settle(m->backend, NULL, err);
-    fm_expert_view *views = calloc((size_t)c->layers * c->experts, sizeof *views);
-    if (!views)
-        return fm_fail(err, FM_NO_MEMORY, "out of memory for the table of experts");
     for (uint32_t l = 0; l < c->layers; l++)
         for (uint32_t e = 0; e < c->experts; e++)
-            fm_experts_view_of(m->experts, l, (int32_t)e, &views[(size_t)l * c->experts + e]);
-    fm_status status = m->ops->settle(m->backend, views, err);
-    free(views);
+            fm_experts_view_of(m->experts, l, (int32_t)e, &m->views[(size_t)l * c->experts + e]);
+    fm_status status = m->ops->settle(m->backend, m->views, err);
     m->settled = status == FM_OK;
     m->settled_changes = changes;
     return status;
@@ -339,7 +334,7 @@ static fm_status forward(fm_call *call, const int32_t *ids, const fm_stretch *st
     const fm_config *c = &m->table->config;
     uint64_t before = call->done;
     call->mark = fm_now();
-    fm_status status = n == 1 ? settle(m, err) : FM_OK;
+    fm_status status = n == 1 ? fm_model_settle(m, err) : FM_OK;
     if (status != FM_OK)
         return status;
     bool settled = n == 1 && m->settled;

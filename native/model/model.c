@@ -40,6 +40,9 @@ static fm_status open_files(fm_model *m, const fm_options *options, fm_error *er
 /* Where the cache has room for every expert, a GPU gets all of them at once: then no token waits for a choice. */
 static fm_status load_experts(fm_model *m, fm_progress progress, void *context, fm_error *err) {
     const fm_config *c = &m->table->config;
+    m->views = calloc((size_t)c->layers * c->experts, sizeof *m->views);
+    if (!m->views)
+        return fm_fail(err, FM_NO_MEMORY, "out of memory for the table of experts");
     fm_status status = FM_OK;
     for (uint32_t l = 0; l < c->layers && status == FM_OK; l++) {
         fm_experts_request(m->experts, l, m->routing.all, c->experts);
@@ -55,7 +58,7 @@ static fm_status load_experts(fm_model *m, fm_progress progress, void *context, 
         if (status == FM_OK && progress && progress(context, done, m->plan.dense + m->plan.experts_total))
             status = fm_fail(err, FM_CANCELLED, "loading was cancelled");
     }
-    return status;
+    return status == FM_OK ? fm_model_settle(m, err) : status;
 }
 
 fm_status fm_model_open(const fm_spec *spec, const fm_options *options, fm_progress progress, void *progress_context,
@@ -121,6 +124,7 @@ void fm_model_close(fm_model *m) {
         m->ops->close(m->backend);
     fm_routing_free(&m->routing);
     free(m->stretches);
+    free(m->views);
     for (uint32_t f = 0; m->files && f < m->table->file_count; f++)
         fm_file_close(&m->files[f]);
     free(m->files);

@@ -34,6 +34,7 @@ struct fm_model {
     fm_routing routing;
     fm_stretch *stretches; /* [plan.sweep] of the step under way */
     bool direct;
+    fm_expert_view *views;    /* [layers][experts], for the backend, where the cache may hold all */
     bool settled;             /* the backend knows where all experts are, as of: */
     uint64_t settled_changes; /* of fm_experts_all */
     uint64_t reserved;        /* bytes of the budget that the caller uses */
@@ -83,6 +84,9 @@ fm_status fm_session_check(const fm_session *session, const int32_t *ids, size_t
 uint64_t fm_routing_bytes(const fm_config *c, const fm_plan *plan);
 fm_status fm_routing_new(fm_routing *routing, const fm_config *c, const fm_plan *plan, fm_error *err);
 void fm_routing_free(fm_routing *routing);
+
+/* Tells a backend that can use it where the experts are, or that they are not all in memory, when that has changed. */
+fm_status fm_model_settle(fm_model *m, fm_error *err);
 
 /* One block of n <= plan.sweep tokens, which the stretches share out, through every layer; the caller commits. Logits
  * [logits_count][vocab] of the last `logits_count` tokens. */
