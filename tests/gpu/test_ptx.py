@@ -35,7 +35,8 @@ def fake_clang(tmp_path: Path) -> dict[str, str]:
     clang = tools / "clang++"
     clang.write_text(CLANG)
     clang.chmod(0o755)
-    return {**os.environ, "PATH": str(tools), "FLASHMOE_CLANG": "", "CC": "", "CXX": ""}
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("CMAKE_")}  # such as ccache
+    return {**kept, "PATH": str(tools), "FLASHMOE_CLANG": "", "CC": "", "CXX": ""}
 
 
 def install(work: Path, environment: dict[str, str], *defines: str) -> tuple[Path, str]:
