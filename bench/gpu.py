@@ -160,7 +160,12 @@ def share_of(cols: int, sets: int, times: int) -> tuple[int, int, int]:
     groups, simds, split = max(1, groups_at_once() // times), 16, 1
     staged = min(cols, 4096) // 32
     while (
-        lanes(cols) == 32 and lanes(cols) * split * 4 <= staged and split < simds and sets * split * 2 <= groups * simds
+        lanes(cols) == 32
+        and split < simds
+        and (
+            (lanes(cols) * split * 4 <= staged and sets * split * 2 <= groups * simds)
+            or (lanes(cols) * split * 2 <= staged and sets * split * 2 <= groups * 4)
+        )
     ):
         split *= 2
     while simds > split and simds > 4 and 2 * sets * split <= groups * simds:
@@ -213,10 +218,10 @@ def experts(k: int, inner: int, hidden: int, down: bool) -> tuple[int, float]:
     threads, groups, split = share_of(cols, sets, k) if down else share_of(cols, k * matrices * sets, 1)
     stage, stride = (2, cols) if down else (1, 0)
     constants = pack(
-        2 if down else 0, 1, matrices, 1 if down else k, rows, cols, 6, lanes(cols), split, stage, stride, EPS
+        2 if down else 0, 1, matrices, 1 if down else k, rows, cols, 6, lanes(cols), split, stage, stride, 0, k, 0, EPS
     )
     kernel = cuda.function("experts_matvec", (4, 15, 1))
-    launches = [Launch(kernel, [t, x, second, *y, constants], (groups, k if down else 1, 1), threads) for t in tables]
+    launches = [Launch(kernel, [t, x, second, *y, x, x, x, constants], (groups, k if down else 1, 1), threads) for t in tables]
     return size, seconds(lambda i: launches[i % count](), max(20, 4 * count))
 
 

@@ -28,6 +28,11 @@ constant float LEAST = -3.0e38f;
 #ifndef FM_CUDA
 inline void inputs_ready() {}
 
+/* Soon read, by whoever: fetches it into the GPU's cache. Only before inputs_ready. */
+inline void will_read(device const float *p) {
+    (void)p;
+}
+
 /* Compilers may not put off what makes this value: else one keeps its inputs, which are many more. */
 inline void computed(thread float &value) {
     (void)value;
@@ -38,6 +43,12 @@ inline device const uchar *in_device(device const uchar *p) {
     return p;
 }
 #endif
+
+/* The same for much of it, by all threads of a group. */
+inline void will_read_all(device const float *p, uint count, uint thread_index, uint threads) {
+    for (uint i = thread_index * 32; i < count; i += threads * 32)
+        will_read(p + i);
+}
 
 inline float sigmoid(float x) {
     return 1.0f / (1.0f + exp(-x));

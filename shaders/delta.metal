@@ -63,6 +63,14 @@ inline float delta_rule(thread float *s, thread const float *q, thread const flo
     return simd_sum(o);
 }
 
+/* The channel of element i of a value head's query, key and value, one after the other. */
+inline uint channel_of(constant fm_delta_args &args, uint head, uint i) {
+    uint dk = args.key_dim, key_head = head / (args.value_heads / args.key_heads), key_width = args.key_heads * dk;
+    return i < dk       ? key_head * dk + i
+           : i < 2 * dk ? key_width + key_head * dk + i - dk
+                        : 2 * key_width + head * args.value_dim + i - 2 * dk;
+}
+
 /* Decode: everything between the projections for one value head; a group for each. Some groups share a key head: the
  * first of them writes its tail. At least two SIMD groups. */
 kernel void delta_step(device const float *u [[buffer(0)]], device const float *z [[buffer(1)]],
@@ -82,14 +90,19 @@ kernel void delta_step(device const float *u [[buffer(0)]], device const float *
     threadgroup float o[FM_HEAD_MOST];
     threadgroup float factor[2];
     uint head = group.x, dk = args.key_dim, dv = args.value_dim, share = args.value_heads / args.key_heads;
-    uint key_head = head / share, key_width = args.key_heads * dk;
     bool first = head % share == 0;
     device const float *inputs = u + ulong(args.first) * args.channels;
     ulong token = ulong(args.first) * args.value_heads + head;
+    will_read_all(state + ulong(head) * dv * dk, dv * dk, thread_index.x, threads.x);
+    for (uint i = thread_index.x * 8; i < 2 * dk + dv; i += threads.x * 8) {
+        uint channel = channel_of(args, head, i);
+        will_read(conv + channel * args.kernel_size);
+        for (uint j = 0; i % 32 == 0 && j + 1 < args.kernel_size; j++)
+            will_read(tail + j * args.channels + channel);
+    }
+    inputs_ready();
     for (uint i = thread_index.x; i < 2 * dk + dv; i += threads.x) {
-        uint channel = i < dk       ? key_head * dk + i
-                       : i < 2 * dk ? key_width + key_head * dk + i - dk
-                                    : 2 * key_width + head * dv + i - 2 * dk;
+        uint channel = channel_of(args, head, i);
         float x = convolve(inputs, tail, conv, channel, 0, args.kernel_size, args.channels);
         if (i < dk)
             q[i] = x;

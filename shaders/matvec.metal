@@ -8,6 +8,7 @@
  * x is staged on the way through the norm before the product or the SwiGLU: neither is a dispatch of its own. The factor
  * of the norm is a scalar, so it multiplies the result. The sum of each pack of x, which the biases need, is made there
  * too, and so is the prescaling of formats.h. */
+#include "choose.h"
 #include "formats.h"
 
 /* x in threadgroup memory: float4 j of pack p at [p / 32][j][p % 32], so that neighbouring lanes read neighbours; rows of
@@ -21,9 +22,12 @@ inline uint staged_at(uint pack, uint j) {
 
 /* Four columns of x from `column`; 0 past the end. */
 inline float4 four_of(device const float *x, uint column, uint cols) {
-    if (cols % 4 == 0 && column < cols)
-        return ((device const float4 *)(x + column))[0];
     float4 v = float4(0.0f, 0.0f, 0.0f, 0.0f);
+    if (cols % 4 == 0) {
+        if (column < cols)
+            v = ((device const float4 *)(x + column))[0];
+        return v;
+    }
     if (column < cols)
         v.x = x[column];
     if (column + 1 < cols)
@@ -38,9 +42,9 @@ inline float4 four_of(device const float *x, uint column, uint cols) {
 /* Reads of x under way in stage(): more take registers that the products need, and spill. */
 #define STAGE_AT_ONCE 2
 
-/* Columns [from, from + FM_TILE_COLUMNS) of x, on their way through the norm or the SwiGLU, and the sum of each pack;
- * returns this thread's share of the sum of squares of x. */
-inline float stage(device const float *x, device const float *second, uint how, uint cols, uint from,
+/* Columns [from, from + FM_TILE_COLUMNS) of x, on their way through the norm or the SwiGLU, and the sum of each pack, to
+ * the places of packs from `first`; returns this thread's share of the sum of squares of x. */
+inline float stage(device const float *x, device const float *second, uint how, uint cols, uint from, uint first,
                    threadgroup float4 *staged, threadgroup float *totals, uint thread_index, uint threads) {
     float squares = 0;
     uint fours = min((cols + 31) / 32 - from / 32, uint(FM_TILE_COLUMNS / 32)) * 8;
@@ -68,8 +72,8 @@ inline float stage(device const float *x, device const float *second, uint how, 
             if (i < fours) {
                 int c = int(i % 8) * 4;
                 if (i % 8 == 0)
-                    totals[i / 8] = total;
-                staged[staged_at(i / 8, i % 8)] =
+                    totals[first + i / 8] = total;
+                staged[staged_at(first + i / 8, i % 8)] =
                     v * float4(prescale(c), prescale(c + 1), prescale(c + 2), prescale(c + 3));
             }
         }
@@ -144,9 +148,17 @@ struct product {
     weights m;
     device float *y[2];
     device const fm_expert *table;
+    threadgroup const uint *entry; /* of each expert, in the table */
     uint part[2];
     uint matrices, experts, rows;
+    uint first; /* place of the first of these experts */
+    bool by_router;
 };
+
+/* The place of an expert among the token's. */
+inline uint place_of(product w, uint expert) {
+    return w.by_router ? w.first + expert : w.table[w.entry[expert]].place;
+}
 
 /* The matrix of a row of the whole, and how many rows come before it. */
 inline weights matrix_of(product w, uint row, thread uint &before, thread uint &which) {
@@ -156,7 +168,7 @@ inline weights matrix_of(product w, uint row, thread uint &before, thread uint &
         which = row / w.rows;
         before = which * w.rows;
         uint part = which % w.matrices == 0 ? w.part[0] : w.part[1];
-        device const fm_expert *expert = w.table + which / w.matrices;
+        device const fm_expert *expert = w.table + w.entry[which / w.matrices];
         m.weight = in_device(expert->part[part]);
         m.scales = in_device(expert->part[part + 1]);
         m.biases = in_device(expert->part[part + 2]);
@@ -168,18 +180,24 @@ inline weights matrix_of(product w, uint row, thread uint &before, thread uint &
 struct place {
     uint group, groups;     /* of those that share the rows */
     uint lane, simd, simds; /* of the threadgroup */
-    uint lanes, split;      /* lanes that share a row, SIMD groups that share a set */
+    uint lanes, split;      /* lanes that share a row, SIMD groups that share a set: powers of two */
+    uint lane_bits, split_bits;
 };
+
+inline place place_at(uint group, uint groups, uint lane, uint simd, uint simds, uint lanes, uint split) {
+    place p = {group, groups, lane, simd, simds, lanes, split, popcount(lanes - 1), popcount(split - 1)};
+    return p;
+}
 
 /* The first of a lane's rows in a round, past the end when there are none left. */
 inline uint first_row(place p, uint round) {
-    uint set = (round * (p.simds / p.split) + p.simd / p.split) * p.groups + p.group;
-    return (set * (32 / p.lanes) + p.lane / p.lanes) * FM_ROWS;
+    uint set = (round * (p.simds >> p.split_bits) + (p.simd >> p.split_bits)) * p.groups + p.group;
+    return ((set << (5 - p.lane_bits)) + (p.lane >> p.lane_bits)) * FM_ROWS;
 }
 
 /* The first pack of a lane. */
 inline uint first_pack(place p) {
-    return p.simd % p.split * p.lanes + p.lane % p.lanes;
+    return (p.simd & (p.split - 1)) * p.lanes + (p.lane & (p.lanes - 1));
 }
 
 /* All rows. */
@@ -187,7 +205,7 @@ inline uint rows_of(product w) {
     return w.experts > 0 ? w.experts * w.matrices * w.rows : w.m.rows;
 }
 
-/* Fetches what the thread will need first; reads nothing but weights, and the table. */
+/* Fetches what the thread will need first; reads nothing but weights. */
 inline void fetch_first(product w, place p, thread fetched *f) {
     uint row = first_row(p, 0), before, which;
     if (!is_affine() || row >= rows_of(w))
@@ -201,15 +219,50 @@ inline void fetch_first(product w, place p, thread fetched *f) {
     }
 }
 
+/* sums[r] += row + r times the columns of packs [begin, end), of which `begin` is staged at the place `first`. `pack`: the
+ * lane's next one. What was fetched is used; fetched is what comes then, in the end of row `next`. */
+inline void add_packs(product w, place p, uint row, uint next, uint begin, uint end, uint first, thread uint &pack,
+                      thread fetched *f, threadgroup const float4 *staged, threadgroup const float *totals,
+                      thread float *sums) {
+    uint packs = (w.m.cols + 31) / 32, step = p.lanes * p.split, all_rows = rows_of(w), before, which;
+    for (; pack < end; pack += is_affine() ? PACKS * step : step) {
+        if (is_affine()) {
+            bool last = pack + PACKS * step >= packs;
+            uint then = last ? next : row;
+            uint coming = last ? first_pack(p) : pack + PACKS * step;
+            weights m = matrix_of(w, min(then, all_rows - 1), before, which);
+            UNROLL
+            for (uint i = 0; i < PACKS; i++) {
+                uint at = pack + i * step;
+                if (at < end)
+                    use(f[i], staged + staged_at(first + at - begin, 0), totals[first + at - begin], sums);
+                if (then < all_rows && coming + i * step < packs)
+                    fetch(m, then - before, coming + i * step, f[i]);
+            }
+        } else {
+            weights m = matrix_of(w, row, before, which);
+            threadgroup const float4 *mine = staged + staged_at(first + pack - begin, 0);
+            float4 part[8];
+            UNROLL
+            for (uint j = 0; j < 8; j++)
+                part[j] = mine[j * STAGED_ROW];
+            UNROLL
+            for (uint r = 0; r < FM_ROWS; r++)
+                sums[r] += float_pack_dot(m, min(row - before + r, m.rows - 1), pack, part);
+        }
+    }
+}
+
 /* y = W x, after fetch_first; the whole threadgroup comes here together. */
 inline void rows_times_x(product w, place p, thread fetched *f, device const float *x,
                          device const float *second, uint how, bool add, float eps, threadgroup float4 *staged,
                          threadgroup float *totals, threadgroup float *partial) {
-    uint cols = w.m.cols, all_rows = rows_of(w), packs = (cols + 31) / 32, step = p.lanes * p.split, in_row = p.lane % p.lanes, quarter = p.lanes / 4;
-    uint rows_of_round = p.simds / p.split * p.groups * (32 / p.lanes) * FM_ROWS;
+    uint cols = w.m.cols, all_rows = rows_of(w), packs = (cols + 31) / 32, in_row = p.lane & (p.lanes - 1);
+    uint quarter_bits = p.lane_bits - 2, of_quarter = (1u << quarter_bits) - 1;
+    uint rows_of_round = ((p.simds >> p.split_bits) * p.groups << (5 - p.lane_bits)) * FM_ROWS;
     float squares = 0, factor = 1;
     for (uint round = 0; round * rows_of_round < all_rows; round++) {
-        uint row = first_row(p, round), before = 0, which = 0;
+        uint row = first_row(p, round), which = 0;
         float sums[FM_ROWS];
         UNROLL
         for (uint r = 0; r < FM_ROWS; r++)
@@ -219,42 +272,18 @@ inline void rows_times_x(product w, place p, thread fetched *f, device const flo
             if (round == 0 || cols > FM_TILE_COLUMNS) {
                 if (round > 0 || from > 0)
                     threadgroup_barrier(mem_flags::mem_threadgroup);
-                squares += stage(x, second, how, cols, from, staged, totals, p.simd * 32 + p.lane, p.simds * 32);
+                squares += stage(x, second, how, cols, from, 0, staged, totals, p.simd * 32 + p.lane, p.simds * 32);
+                if (how == FM_STAGE_NORM) {
+                    float sum = simd_sum(squares);
+                    if (p.lane == 0)
+                        partial[p.simd] = sum;
+                }
                 threadgroup_barrier(mem_flags::mem_threadgroup);
             }
             uint begin = from / 32, end = row < all_rows ? min(packs, begin + FM_TILE_COLUMNS / 32) : 0;
-            for (; pack < end; pack += is_affine() ? PACKS * step : step) {
-                if (is_affine()) {
-                    bool last = pack + PACKS * step >= packs;
-                    uint then = last ? first_row(p, round + 1) : row;
-                    uint coming = last ? first_pack(p) : pack + PACKS * step;
-                    weights m = matrix_of(w, min(then, all_rows - 1), before, which);
-                    UNROLL
-                    for (uint i = 0; i < PACKS; i++) {
-                        uint at = pack + i * step - begin;
-                        if (at + begin < end)
-                            use(f[i], staged + staged_at(at, 0), totals[at], sums);
-                        if (then < all_rows && coming + i * step < packs)
-                            fetch(m, then - before, coming + i * step, f[i]);
-                    }
-                } else {
-                    weights m = matrix_of(w, row, before, which);
-                    threadgroup const float4 *mine = staged + staged_at(pack - begin, 0);
-                    float4 part[8];
-                    UNROLL
-                    for (uint j = 0; j < 8; j++)
-                        part[j] = mine[j * STAGED_ROW];
-                    UNROLL
-                    for (uint r = 0; r < FM_ROWS; r++)
-                        sums[r] += float_pack_dot(m, min(row - before + r, m.rows - 1), pack, part);
-                }
-            }
+            add_packs(w, p, row, first_row(p, round + 1), begin, end, 0, pack, f, staged, totals, sums);
         }
         if (round == 0 && how == FM_STAGE_NORM) {
-            squares = simd_sum(squares);
-            if (p.lane == 0)
-                partial[p.simd] = squares;
-            threadgroup_barrier(mem_flags::mem_threadgroup);
             float all = 0;
             for (uint i = 0; i < p.simds; i++)
                 all += partial[i];
@@ -266,20 +295,20 @@ inline void rows_times_x(product w, place p, thread fetched *f, device const flo
         else
             which = 0;
         bool valid = first_row(p, round) < all_rows;
-        row += in_row / quarter;
+        row += in_row >> quarter_bits;
         if (p.split > 1) { /* a set has FM_ROWS rows then */
             threadgroup_barrier(mem_flags::mem_threadgroup);
-            if (in_row % quarter == 0)
-                partial[p.simd * FM_ROWS + in_row / quarter] = sum;
+            if ((in_row & of_quarter) == 0)
+                partial[p.simd * FM_ROWS + (in_row >> quarter_bits)] = sum;
             threadgroup_barrier(mem_flags::mem_threadgroup);
             sum = 0;
             for (uint i = 0; i < p.split; i++)
-                sum += partial[(p.simd / p.split * p.split + i) * FM_ROWS + in_row / quarter];
+                sum += partial[((p.simd & ~(p.split - 1)) + i) * FM_ROWS + (in_row >> quarter_bits)];
         }
-        if (p.simd % p.split == 0 && in_row % quarter == 0 && valid && row < w.m.rows) {
+        if ((p.simd & (p.split - 1)) == 0 && (in_row & of_quarter) == 0 && valid && row < w.m.rows) {
             device float *y = w.y[0];
             if (w.experts > 0)
-                y = (which % w.matrices == 0 ? w.y[0] : w.y[1]) + ulong(w.table[which / w.matrices].place) * w.m.rows;
+                y = (which % w.matrices == 0 ? w.y[0] : w.y[1]) + ulong(place_of(w, which / w.matrices)) * w.m.rows;
             y[row] = add ? y[row] + sum * factor : sum * factor;
         }
     }
@@ -318,49 +347,172 @@ kernel void matvec(device const uchar *weight0 [[buffer(0)]], device const uchar
     m.rows = rows;
     m.cols = args.cols;
     m.group_shift = args.group_shift;
-    place p = {group.x - first, end - first, lane, simd, simds, args.lanes, args.split};
+    place p = place_at(group.x - first, end - first, lane, simd, simds, args.lanes, args.split);
     fetched f[PACKS_MOST];
     product w;
     w.m = m;
     w.y[0] = y;
     w.experts = 0;
     fetch_first(w, p, f);
+    if (args.stage == FM_STAGE_NORM)
+        will_read_all(second, args.cols, simd * 32 + lane, simds * 32);
     inputs_ready();
     rows_times_x(w, p, f, x, second, args.stage, args.add != 0, args.eps, staged, totals, partial);
 }
 
-/* y[place] = W x, for the routed experts of a table, which say their places: of one matrix, or of two whose results are
- * y0 and y1. Groups: x over the rows of all experts where these share x, else y over experts. */
+/* entry [count]: where the experts that a kernel works on are in their table, from `first`: one after the other, or with
+ * a router those that its logits choose, whose places and weights the first SIMD group's lanes get. `left` is where the
+ * router's work is, before x is staged there. */
+inline uint chosen_experts(device const float *logits, uint router, uint k, uint first, uint count,
+                           threadgroup uint *left, threadgroup float *value, threadgroup uint *chosen,
+                           threadgroup uint *entry, uint lane, uint simd, thread float &weight) {
+    uint place = 0;
+    if (router > 0) {
+        if (simd == 0)
+            choose_largest(logits, router, k, lane, left, value, chosen);
+        threadgroup_barrier(mem_flags::mem_threadgroup);
+    }
+    if (simd == 0) {
+        uint mine = first + lane;
+        if (router > 0) {
+            place = place_of_choice(k, lane, value, chosen, weight);
+            mine = chosen[min(lane, k - 1)];
+        }
+        uint at = router > 0 ? place - first : lane;
+        if (at < count && lane < (router > 0 ? k : count))
+            entry[at] = mine;
+    }
+    threadgroup_barrier(mem_flags::mem_threadgroup);
+    return place;
+}
+
+/* y[place] = W x, for the routed experts of a table or of a router: of one matrix, or of two whose results are y0 and y1.
+ * Groups: x over the rows of all experts where these share x, else y over experts. keep: ids and weights of the choice.
+ *
+ * Before inputs_ready this reads the table and the logits: they come from two dispatches ago or earlier. */
 [[max_total_threads_per_threadgroup(FM_VECTOR_THREADS)]]
 kernel void experts_matvec(device const fm_expert *table [[buffer(0)]], device const float *x [[buffer(1)]],
                            device const float *second [[buffer(2)]], device float *y0 [[buffer(3)]],
-                           device float *y1 [[buffer(4)]], constant fm_experts_matvec_args &args [[buffer(5)]],
+                           device float *y1 [[buffer(4)]], device const float *logits [[buffer(5)]],
+                           device int *ids [[buffer(6)]], device float *weights [[buffer(7)]],
+                           constant fm_experts_matvec_args &args [[buffer(8)]],
                            uint3 group [[threadgroup_position_in_grid]], uint3 groups [[threadgroups_per_grid]],
                            uint lane [[thread_index_in_simdgroup]], uint simd [[simdgroup_index_in_threadgroup]],
                            uint simds [[simdgroups_per_threadgroup]]) {
     threadgroup float4 staged[STAGED];
     threadgroup float totals[FM_TILE_COLUMNS / 32];
     threadgroup float partial[FM_VECTOR_THREADS / 32 * FM_ROWS];
+    threadgroup uint entry[FM_CHOSEN_MOST];
+    threadgroup float value[FM_CHOSEN_MOST];
+    threadgroup uint chosen[FM_CHOSEN_MOST];
     uint rows_of_set = 32 / args.lanes * FM_ROWS;
+    float weight = 0;
+    uint place_chosen = chosen_experts(logits, args.router, args.k, group.y, args.experts, (threadgroup uint *)staged, value,
+                                       chosen, entry, lane, simd, weight);
     product w;
     w.m.rows = args.rows;
     w.m.cols = args.cols;
     w.m.group_shift = args.group_shift;
     w.y[0] = y0;
     w.y[1] = y1;
-    w.table = table + group.y;
+    w.table = table;
+    w.entry = entry;
+    w.first = group.y;
+    w.by_router = args.router > 0;
     w.part[0] = 3 * args.matrix[0];
     w.part[1] = 3 * args.matrix[1];
     w.matrices = args.matrices;
     w.experts = args.experts;
     w.rows = (args.rows + rows_of_set - 1) / rows_of_set * rows_of_set;
-    place p = {group.x, groups.x, lane, simd, simds, args.lanes, args.split};
+    place p = place_at(group.x, groups.x, lane, simd, simds, args.lanes, args.split);
     fetched f[PACKS_MOST];
     fetch_first(w, p, f);
+    if (args.stage == FM_STAGE_NORM)
+        will_read_all(second, args.cols, simd * 32 + lane, simds * 32);
+    inputs_ready();
+    if (args.keep != 0 && group.x == 0 && simd == 0 && lane < args.k) {
+        ids[place_chosen] = int(chosen[lane]);
+        weights[place_chosen] = weight;
+    }
     device const float *mine = x, *also = second;
     if (args.x_stride > 0) {
-        mine += w.table->place * args.x_stride;
-        also += w.table->place * args.x_stride;
+        uint at = place_of(w, 0);
+        mine += at * args.x_stride;
+        also += at * args.x_stride;
     }
     rows_times_x(w, p, f, mine, also, args.stage, false, args.eps, staged, totals, partial);
+}
+
+#define DOWN_STAGED (FM_DOWN_PACKS / 32 * 8 * STAGED_ROW)
+
+/* The end of a layer in one dispatch where every expert is in memory: the down projections of the experts that a router's
+ * logits choose and of the shared expert, and combine of rows.metal, with the same sums in the same order:
+ *
+ *     y += sigmoid(gate) * shared + sum over places of weight * expert
+ *
+ * A SIMD group has an expert, the last one the shared expert; a group has `sets` sets of rows of each. gate, up [k][cols];
+ * shared_gate, shared_up [cols]: what goes through the SwiGLU. Reads before inputs_ready as experts_matvec does. */
+[[max_total_threads_per_threadgroup(FM_VECTOR_THREADS)]]
+kernel void experts_down(device const fm_expert *table [[buffer(0)]], device const float *logits [[buffer(1)]],
+                         device const float *gate [[buffer(2)]], device const float *up [[buffer(3)]],
+                         device const uchar *shared_weight [[buffer(4)]], device const uchar *shared_scales [[buffer(5)]],
+                         device const uchar *shared_biases [[buffer(6)]], device const float *shared_gate [[buffer(7)]],
+                         device const float *shared_up [[buffer(8)]], device const float *gate_of_shared [[buffer(9)]],
+                         device float *y [[buffer(10)]], constant fm_experts_down_args &args [[buffer(11)]],
+                         uint3 group [[threadgroup_position_in_grid]], uint3 groups [[threadgroups_per_grid]], uint lane [[thread_index_in_simdgroup]],
+                         uint simd [[simdgroup_index_in_threadgroup]]) {
+    threadgroup float4 staged[DOWN_STAGED];
+    threadgroup float totals[FM_DOWN_PACKS];
+    threadgroup uint entry[FM_CHOSEN_MOST];
+    threadgroup float value[FM_CHOSEN_MOST];
+    threadgroup uint chosen[FM_CHOSEN_MOST];
+    threadgroup float weights[FM_CHOSEN_MOST];
+    threadgroup float results[FM_VECTOR_THREADS / 32 * FM_DOWN_ROWS];
+    float weight = 0;
+    uint place_chosen = chosen_experts(logits, args.router, args.k, 0, args.k, (threadgroup uint *)staged, value, chosen,
+                                       entry, lane, simd, weight);
+    if (simd == 0 && lane < args.k)
+        weights[place_chosen] = weight;
+    bool is_last = simd == args.k;
+    device const fm_expert *expert = table + (is_last ? 0 : entry[simd]);
+    uint packs = (args.cols + 31) / 32, rows_of_set = 32 / args.lanes * FM_ROWS, first = simd * packs;
+    place p = place_at(group.x, groups.x, lane, 0, 1, args.lanes, 1);
+    fetched f[PACKS_MOST];
+    product w;
+    w.m.weight = is_last ? shared_weight : in_device(expert->part[6]);
+    w.m.scales = is_last ? shared_scales : in_device(expert->part[7]);
+    w.m.biases = is_last ? shared_biases : in_device(expert->part[8]);
+    w.m.rows = args.rows;
+    w.m.cols = args.cols;
+    w.m.group_shift = args.group_shift;
+    w.experts = 0;
+    fetch_first(w, p, f);
+    inputs_ready();
+    /* The thread that sums up a row. */
+    uint mine = simd * 32 + lane;
+    uint row = (mine / rows_of_set * groups.x + group.x) * rows_of_set + mine % rows_of_set;
+    bool sums_up = mine < args.sets * rows_of_set && row < args.rows;
+    float old = sums_up ? y[row] : 0.0f, part_of_shared = sums_up ? gate_of_shared[0] : 0.0f;
+    stage(is_last ? shared_gate : gate + simd * args.cols, is_last ? shared_up : up + simd * args.cols, FM_STAGE_SWIGLU,
+          args.cols, 0, first, staged, totals, lane, 32);
+    threadgroup_barrier(mem_flags::mem_threadgroup);
+    for (uint s = 0; s < args.sets; s++) {
+        uint of_set = first_row(p, s), pack = first_pack(p), in_row = lane % args.lanes, quarter = args.lanes / 4;
+        float sums[FM_ROWS];
+        UNROLL
+        for (uint r = 0; r < FM_ROWS; r++)
+            sums[r] = 0;
+        add_packs(w, p, of_set, first_row(p, s + 1), 0, of_set < args.rows ? packs : 0, first, pack, f, staged, totals,
+                  sums);
+        float sum = sums_of_lanes(sums, in_row, args.lanes);
+        if (in_row % quarter == 0)
+            results[simd * FM_DOWN_ROWS + s * rows_of_set + lane / args.lanes * FM_ROWS + in_row / quarter] = sum;
+    }
+    threadgroup_barrier(mem_flags::mem_threadgroup);
+    if (sums_up) {
+        float sum = sigmoid(part_of_shared) * results[args.k * FM_DOWN_ROWS + mine];
+        for (uint e = 0; e < args.k; e++)
+            sum = fma(weights[e], results[e * FM_DOWN_ROWS + mine], sum);
+        y[row] = old + sum;
+    }
 }

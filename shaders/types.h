@@ -32,6 +32,8 @@
 #define FM_HEAD_MOST      256  /* head sizes: keys, values, linear keys, linear values */
 #define FM_EXPERTS_MOST   2048
 #define FM_CHOSEN_MOST    32 /* experts of a token */
+#define FM_DOWN_PACKS     192 /* experts_down: packs of 32 columns of all experts of a token */
+#define FM_DOWN_ROWS      32 /* experts_down: rows of a group */
 
 /* How x gets into threadgroup memory. */
 #define FM_STAGE_PLAIN  0
@@ -69,7 +71,16 @@ struct fm_experts_matvec_args {
     FM_UINT experts;   /* that each group works on: all where they share x, else the one of grid y */
     FM_UINT rows, cols, group_shift, lanes, split, stage;
     FM_UINT x_stride; /* floats from place to place; 0: all read the same row */
+    FM_UINT router;   /* experts of the table, of which the largest `k` logits choose; 0: the table has the chosen ones */
+    FM_UINT k;
+    FM_UINT keep; /* the choice */
     float eps;
+};
+
+struct fm_experts_down_args {
+    FM_UINT rows, cols, group_shift, lanes;
+    FM_UINT router, k;
+    FM_UINT sets; /* of rows, of a group */
 };
 
 struct fm_matmul_args {
@@ -130,8 +141,7 @@ struct fm_delta_args {
 
 struct fm_choose_args {
     FM_UINT experts, k;
-    FM_UINT first;    /* token of the outputs that has the first logits */
-    FM_UINT resident; /* every expert is in memory: the chosen ones' entries go to a table of their own */
+    FM_UINT first; /* token of the outputs that has the first logits */
 };
 
 struct fm_combine_args {

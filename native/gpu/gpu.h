@@ -28,7 +28,7 @@ typedef struct fm_range {
 
 /* How experts and dense matrices of a format are multiplied. */
 typedef struct fm_gpu_kernels {
-    fm_kernel *vector, *block;
+    fm_kernel *vector, *block, *down;
 } fm_gpu_kernels;
 
 typedef struct fm_gpu_matrix {
@@ -75,7 +75,7 @@ typedef struct fm_gpu_scratch {
     fm_range router;              /* [c][experts] */
     fm_range inner[2];            /* [c][shared_inner]: gate and up of the shared expert */
     fm_range entries;             /* fm_expert [layers][experts], when all are in memory */
-    fm_range entry;               /* fm_expert [k]: of the chosen ones */
+    fm_range entry;               /* fm_expert [k]: a copy of a token's part of `table` */
     fm_range unused;              /* bytes that are bound where a kernel wants a buffer and uses none */
     fm_buffer *memory, *large;    /* `large` holds gate, up and out */
 
@@ -172,6 +172,9 @@ typedef struct fm_gpu_product {
 } fm_gpu_product;
 fm_status fm_gpu_kernels_for(fm_backend *b, const fm_format *format, bool aligned, const char *vector,
                              const char *block, fm_gpu_kernels *kernels, fm_error *err);
+fm_arg fm_gpu_weight_arg(const fm_gpu_matrix *m);
+fm_arg fm_gpu_scale_arg(const fm_gpu_matrix *m);
+fm_arg fm_gpu_bias_arg(const fm_gpu_matrix *m);
 bool fm_gpu_aligned(const fm_format *format);
 uint32_t fm_gpu_shift(const fm_format *format);
 /* How a product with one token is shared out: see shaders/matvec.metal. */

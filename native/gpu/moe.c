@@ -24,11 +24,11 @@ static fm_arg nothing(fm_backend *b) {
 static void choose_all(fm_backend *b, uint32_t first, uint32_t n) {
     fm_gpu_scratch *s = &b->scratch;
     uint64_t k = b->plan.experts_per_token;
-    struct fm_choose_args args = {b->config.experts, b->plan.experts_per_token, first, false};
+    struct fm_choose_args args = {b->config.experts, b->plan.experts_per_token, first};
     uint64_t all = (first + n) * k;
     FM_DISPATCH(b, b->choose, FM_SIMD, n, 1, 1, fm_floats(s->router, (uint64_t)n * b->config.experts),
                 fm_floats(s->choice, all), fm_floats(s->weights, all), fm_floats(s->chosen, all),
-                fm_floats(s->weighted, all), fm_bytes(s->entries, 16), nothing(b), FM_CONSTANTS(args));
+                fm_floats(s->weighted, all), FM_CONSTANTS(args));
 }
 
 static void shared_token(fm_backend *b, const fm_gpu_layer *l) {
@@ -122,16 +122,32 @@ static uint32_t together(const fm_gpu_layer *l) {
     return g->kernels.vector == u->kernels.vector && fm_gpu_shift(&g->format) == fm_gpu_shift(&u->format) ? 2 : 1;
 }
 
+/* How `down` of an expert is shared out. By the token's experts, not this call's: bits may not depend on which of them
+ * were there. */
+static fm_gpu_share share_of_down(const fm_backend *b, const fm_gpu_matrix *m) {
+    return fm_gpu_share_of(b, m->format.cols, fm_gpu_sets(m->format.rows, m->format.cols), b->plan.experts_per_token);
+}
+
+/* What a token's experts come from: a table of `count`, or where all are in memory a table of all of the layer, of which
+ * the router's logits choose. `choice`: where the choice goes then, once. */
+typedef struct chosen {
+    fm_range table;
+    uint32_t count;
+    bool by_router;
+    fm_range *choice, *weights;
+} chosen;
+
 /* y[place] = W x[place] of `matrices` matrices from `which` for the experts of a table. */
-static void token_product(fm_backend *b, const fm_gpu_layer *l, uint32_t which, uint32_t matrices, fm_range table,
-                          uint32_t count) {
+static void token_product(fm_backend *b, const fm_gpu_layer *l, uint32_t which, uint32_t matrices, const chosen *of) {
     fm_gpu_scratch *s = &b->scratch;
     const fm_gpu_matrix *m = &l->expert[which];
     bool down = which == FM_DOWN;
     uint32_t cols = m->format.cols, rows = m->format.rows, k = b->plan.experts_per_token;
-    /* By the token's experts, not this call's: bits may not depend on which of them were there. */
-    uint32_t sets = fm_gpu_sets(rows, cols);
-    fm_gpu_share share = down ? fm_gpu_share_of(b, cols, sets, k) : fm_gpu_share_of(b, cols, k * matrices * sets, 1);
+    uint32_t all = b->config.experts, count = of->count;
+    uint64_t entries = of->by_router ? all : count;
+    fm_gpu_share share =
+        down ? share_of_down(b, m) : fm_gpu_share_of(b, cols, k * matrices * fm_gpu_sets(rows, cols), 1);
+    bool keep = of->by_router && which == FM_GATE;
     struct fm_experts_matvec_args args = {
         .matrix = {which, FM_UP},
         .matrices = matrices,
@@ -143,24 +159,29 @@ static void token_product(fm_backend *b, const fm_gpu_layer *l, uint32_t which, 
         .split = share.split,
         .stage = down ? FM_STAGE_SWIGLU : FM_STAGE_NORM,
         .x_stride = down ? cols : 0,
+        .router = of->by_router ? all : 0,
+        .k = k,
+        .keep = keep,
         .eps = b->config.norm_eps,
     };
     fm_range y = down ? s->out : which == FM_GATE ? s->gate : s->up;
     uint64_t in = (uint64_t)k * cols, out = (uint64_t)k * rows;
     FM_DISPATCH(b, m->kernels.vector, share.threads, share.groups, down ? count : 1, 1,
-                fm_bytes(table, count * sizeof(struct fm_expert)),
+                fm_bytes(of->table, entries * sizeof(struct fm_expert)),
                 down ? fm_floats(s->gate, in) : fm_floats(s->x, cols),
                 down ? fm_floats(s->up, in) : fm_floats(l->post_norm, cols), fm_floats(y, out),
-                matrices == 2 ? fm_floats(s->up, out) : nothing(b), FM_CONSTANTS(args));
+                matrices == 2 ? fm_floats(s->up, out) : nothing(b),
+                of->by_router ? fm_floats(s->router, all) : fm_floats(s->x, 4),
+                keep ? fm_floats(*of->choice, k) : nothing(b), keep ? fm_floats(*of->weights, k) : nothing(b),
+                FM_CONSTANTS(args));
 }
 
-static void products_of_token(fm_backend *b, const fm_gpu_layer *l, fm_range table, uint32_t count) {
+static void gate_and_up_of_token(fm_backend *b, const fm_gpu_layer *l, const chosen *of) {
     uint32_t both = together(l);
-    token_product(b, l, FM_GATE, both, table, count);
+    token_product(b, l, FM_GATE, both, of);
     if (both == 1)
-        token_product(b, l, FM_UP, 1, table, count);
+        token_product(b, l, FM_UP, 1, of);
     fm_gpu_barrier(b);
-    token_product(b, l, FM_DOWN, 1, table, count);
 }
 
 static fm_ticket experts_of_token(fm_backend *b, const fm_gpu_layer *l, const fm_expert_job *jobs, uint32_t count) {
@@ -179,7 +200,9 @@ static fm_ticket experts_of_token(fm_backend *b, const fm_gpu_layer *l, const fm
         fm_gpu_barrier(b);
         table = copy;
     }
-    products_of_token(b, l, table, count);
+    chosen of = {.table = table, .count = count};
+    gate_and_up_of_token(b, l, &of);
+    token_product(b, l, FM_DOWN, 1, &of);
     return fm_gpu_commit(b);
 }
 
@@ -288,31 +311,75 @@ fm_status fm_gpu_settle(fm_backend *b, const fm_expert_view *views, fm_error *er
 /* Layers of a list: the GPU begins with the first while the CPU encodes the next. */
 enum { LAYERS_OF_LIST = 8 };
 
-/* In one list: router and shared expert; choice; experts of the choice; combine. The choice of each layer is kept. */
+/* Whether experts_down can end a layer, with the bits that the products and combine would give. */
+static bool down_at_once(const fm_backend *b, const fm_gpu_layer *l) {
+    const fm_gpu_matrix *e = &l->expert[FM_DOWN], *s = &l->shared_down;
+    uint32_t k = b->plan.experts_per_token, packs = (e->format.cols + 31) / 32;
+    return e->kernels.down && e->kernels.down == s->kernels.down && e->format.cols == s->format.cols &&
+           fm_gpu_shift(&e->format) == fm_gpu_shift(&s->format) && (k + 1) * packs <= FM_DOWN_PACKS &&
+           (k + 1) * FM_SIMD <= FM_VECTOR_THREADS && share_of_down(b, e).split == 1 &&
+           fm_gpu_share_of(b, s->format.cols, fm_gpu_sets(s->format.rows, s->format.cols), 1).split == 1;
+}
+
+static void experts_down(fm_backend *b, const fm_gpu_layer *l, const chosen *of) {
+    fm_gpu_scratch *s = &b->scratch;
+    const fm_gpu_matrix *m = &l->expert[FM_DOWN], *shared = &l->shared_down;
+    uint32_t rows = m->format.rows, k = b->plan.experts_per_token;
+    uint32_t sets = fm_gpu_sets(rows, m->format.cols);
+    fm_gpu_share share = share_of_down(b, m);
+    uint32_t of_set = FM_SIMD / share.lanes * FM_ROWS;
+    /* As few sets a group as make one round of groups, or as many as its memory has. */
+    uint32_t most = FM_DOWN_ROWS / of_set, groups = b->device->limits.groups, each = (sets + groups - 1) / groups;
+    each = each < most ? each : most;
+    struct fm_experts_down_args args = {
+        .rows = rows,
+        .cols = m->format.cols,
+        .group_shift = fm_gpu_shift(&m->format),
+        .lanes = share.lanes,
+        .router = b->config.experts,
+        .k = k,
+        .sets = each,
+    };
+    uint64_t in = (uint64_t)k * args.cols;
+    FM_DISPATCH(b, m->kernels.down, (k + 1) * FM_SIMD, (sets + each - 1) / each, 1, 1,
+                fm_bytes(of->table, b->config.experts * sizeof(struct fm_expert)),
+                fm_floats(s->router, b->config.experts), fm_floats(s->gate, in), fm_floats(s->up, in),
+                fm_gpu_weight_arg(shared), fm_gpu_scale_arg(shared), fm_gpu_bias_arg(shared),
+                fm_floats(s->inner[0], args.cols), fm_floats(s->inner[1], args.cols), fm_floats(s->shared_gate, 1),
+                fm_floats(s->x, rows), FM_CONSTANTS(args));
+}
+
+/* In one list: router; shared expert; experts that its logits choose; sum. The choice of each layer is kept. Between the
+ * router and the experts is a dispatch, since these read the logits early (inputs_ready of common.h). */
 void fm_gpu_settled(fm_backend *b, uint32_t layer) {
     const fm_gpu_layer *l = &b->weights.layers[layer];
     const fm_config *c = &b->config;
     fm_gpu_scratch *s = &b->scratch;
     uint32_t k = b->plan.experts_per_token;
     uint64_t at = layer * fm_gpu_choice(&b->plan) * sizeof(int32_t), entry = sizeof(struct fm_expert);
-    const fm_gpu_product products[] = {{&l->router, s->router},
-                                       {&l->shared_gate, s->inner[0]},
-                                       {&l->shared_up, s->inner[1]},
-                                       {&l->shared_expert_gate, s->shared_gate}};
-    fm_gpu_matvec(b, products, 4, s->x, l->post_norm, FM_STAGE_NORM, false);
+    fm_range choice = fm_at(s->choice, at), weights = fm_at(s->weights, at);
+    chosen of = {fm_at(s->entries, layer * c->experts * entry), k, true, &choice, &weights};
+    const fm_gpu_product route[] = {{&l->router, s->router}, {&l->shared_expert_gate, s->shared_gate}};
+    const fm_gpu_product shared[] = {{&l->shared_gate, s->inner[0]}, {&l->shared_up, s->inner[1]}};
+    fm_gpu_matvec(b, route, 2, s->x, l->post_norm, FM_STAGE_NORM, false);
+    fm_gpu_matvec(b, shared, 2, s->x, l->post_norm, FM_STAGE_NORM, false);
     fm_gpu_barrier(b);
-    struct fm_choose_args args = {c->experts, k, 0, true};
-    FM_DISPATCH(b, b->choose, FM_SIMD, 1, 1, 1, fm_floats(s->router, c->experts), fm_floats(fm_at(s->choice, at), k),
-                fm_floats(fm_at(s->weights, at), k), fm_floats(fm_at(s->chosen, at), k),
-                fm_floats(fm_at(s->weighted, at), k),
-                fm_bytes(fm_at(s->entries, layer * c->experts * entry), c->experts * entry),
-                fm_bytes(s->entry, k * entry), FM_CONSTANTS(args));
-    fm_gpu_matvec(b, &(fm_gpu_product){&l->shared_down, s->shared}, 1, s->inner[0], s->inner[1], FM_STAGE_SWIGLU,
-                  false);
-    fm_gpu_barrier(b);
-    products_of_token(b, l, s->entry, k);
-    fm_gpu_barrier(b);
-    combine(b, 1, fm_at(s->weights, at));
+    gate_and_up_of_token(b, l, &of);
+    if (down_at_once(b, l)) {
+        experts_down(b, l, &of);
+        fm_gpu_barrier(b);
+    } else {
+        token_product(b, l, FM_DOWN, 1, &of);
+        fm_gpu_matvec(b, &(fm_gpu_product){&l->shared_down, s->shared}, 1, s->inner[0], s->inner[1], FM_STAGE_SWIGLU,
+                      false);
+        fm_gpu_barrier(b);
+        combine(b, 1, weights);
+    }
+    if (layer + 1 == c->layers) { /* for the host */
+        struct fm_copy_args args = {(uint32_t)(c->layers * fm_gpu_choice(&b->plan))};
+        FM_DISPATCH(b, b->copy_words, FM_THREADS, (args.count + FM_THREADS - 1) / FM_THREADS, 1, 1,
+                    fm_floats(s->choice, args.count), fm_floats(s->chosen, args.count), FM_CONSTANTS(args));
+    }
     if ((layer + 1) % LAYERS_OF_LIST == 0)
         fm_gpu_commit(b);
 }

@@ -41,10 +41,11 @@ fm_gpu_share fm_gpu_share_of(const fm_backend *b, uint32_t cols, uint32_t sets, 
     uint32_t packs = (cols + 31) / 32, groups = b->device->limits.groups / times, simds = FM_VECTOR_THREADS / FM_SIMD;
     fm_gpu_share s = {.lanes = lanes_of(cols), .split = 1};
     groups = groups ? groups : 1;
-    /* A lane keeps two packs, of columns that are staged together. */
+    /* A lane keeps two packs, of columns that are staged together; one where cores would have nothing to do. */
     uint32_t staged = packs < FM_TILE_COLUMNS / 32 ? packs : FM_TILE_COLUMNS / 32;
-    while (s.lanes == FM_SIMD && s.lanes * s.split * 4 <= staged && s.split < simds &&
-           sets * s.split * 2 <= groups * simds)
+    while (s.lanes == FM_SIMD && s.split < simds &&
+           ((s.lanes * s.split * 4 <= staged && sets * s.split * 2 <= groups * simds) ||
+            (s.lanes * s.split * 2 <= staged && sets * s.split * 2 <= groups * 4)))
         s.split *= 2;
     while (simds > s.split && simds > 4 && 2 * sets * s.split <= groups * simds)
         simds /= 2;
@@ -70,6 +71,8 @@ fm_status fm_gpu_kernels_for(fm_backend *b, const fm_format *f, bool aligned, co
     fm_status status = fm_kernel_get(b->device, vector, constants, 3, FM_VECTOR_THREADS, &kernels->vector, err);
     if (status == FM_OK)
         status = fm_kernel_get(b->device, block, constants, 3, b->tile_threads, &kernels->block, err);
+    if (status == FM_OK)
+        status = fm_kernel_get(b->device, "experts_down", constants, 3, FM_VECTOR_THREADS, &kernels->down, err);
     return status;
 }
 
@@ -79,6 +82,18 @@ static uint64_t weight_bytes(const fm_gpu_matrix *m) {
 
 static uint64_t scale_bytes(const fm_gpu_matrix *m) {
     return m->format.dtype == FM_AFFINE ? fm_format_scale_bytes(&m->format) : weight_bytes(m);
+}
+
+fm_arg fm_gpu_weight_arg(const fm_gpu_matrix *m) {
+    return fm_bytes(m->weight, weight_bytes(m));
+}
+
+fm_arg fm_gpu_scale_arg(const fm_gpu_matrix *m) {
+    return fm_bytes(m->scales, scale_bytes(m));
+}
+
+fm_arg fm_gpu_bias_arg(const fm_gpu_matrix *m) {
+    return fm_bytes(m->biases, scale_bytes(m));
 }
 
 /* Matrices that one pipeline and one grid can multiply. */
@@ -114,9 +129,9 @@ static void matvec_of(fm_backend *b, const fm_gpu_product *const *p, uint32_t co
     fm_arg a[19];
     for (uint32_t i = 0; i < FM_MATRICES; i++) {
         const fm_gpu_product *of = p[i < count ? i : 0];
-        a[4 * i] = fm_bytes(of->m->weight, weight_bytes(of->m));
-        a[4 * i + 1] = fm_bytes(of->m->scales, scale_bytes(of->m));
-        a[4 * i + 2] = fm_bytes(of->m->biases, scale_bytes(of->m));
+        a[4 * i] = fm_gpu_weight_arg(of->m);
+        a[4 * i + 1] = fm_gpu_scale_arg(of->m);
+        a[4 * i + 2] = fm_gpu_bias_arg(of->m);
         a[4 * i + 3] = i < count ? fm_floats(of->y, of->m->format.rows) : nowhere(b);
         if (i < count) {
             args.rows[i] = of->m->format.rows;
@@ -153,8 +168,8 @@ void fm_gpu_matmul(fm_backend *b, const fm_gpu_matrix *m, uint32_t n, fm_range x
     struct fm_matmul_args args = {n, f->rows, f->cols, fm_gpu_shift(f), stage, add};
     uint64_t in = (uint64_t)n * f->cols;
     FM_DISPATCH(b, m->kernels.block, b->tile_threads, (f->rows + b->tile_rows - 1) / b->tile_rows,
-                (n + b->tile_tokens - 1) / b->tile_tokens, 1, fm_bytes(m->weight, weight_bytes(m)),
-                fm_bytes(m->scales, scale_bytes(m)), fm_bytes(m->biases, scale_bytes(m)), fm_floats(x, in),
+                (n + b->tile_tokens - 1) / b->tile_tokens, 1, fm_gpu_weight_arg(m), fm_gpu_scale_arg(m), fm_gpu_bias_arg(m),
+                fm_floats(x, in),
                 fm_floats(stage == FM_STAGE_PLAIN ? x : second, in), fm_floats(y, (uint64_t)n * f->rows),
                 FM_CONSTANTS(args));
 }

@@ -14,6 +14,7 @@ float min(float, float);
 float max(float, float);
 uint min(uint, uint);
 uint max(uint, uint);
+uint popcount(uint);
 float exp(float);
 float log(float);
 float rsqrt(float);
@@ -24,6 +25,8 @@ enum class mem_flags { mem_none, mem_device, mem_threadgroup };
 void threadgroup_barrier(mem_flags);
 float simd_sum(float);
 float simd_max(float);
+uint simd_max(uint);
+uint simd_min(uint);
 template <typename T> T simd_shuffle_xor(T, ushort);
 
 struct simdgroup_float8x8 {

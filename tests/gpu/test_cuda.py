@@ -23,7 +23,7 @@ def test_kernel_agrees_on_cuda(name: str) -> None:
 
 
 @pytest.mark.parametrize("form", FORMATS)
-@pytest.mark.parametrize("name", ["matvec", "experts_matvec", "matmul", "experts_matmul", "embed"])
+@pytest.mark.parametrize("name", ["matvec", "experts_matvec", "experts_down", "matmul", "experts_matmul", "embed"])
 def test_every_format_on_cuda(name: str, form: int | str) -> None:
     cases.CASES[name](form=form, sanitizer="cuda")
 

@@ -18,12 +18,19 @@ def _barriers() -> list[tuple[str, str, tuple[str, str], str]]:
     places = {
         ("matvec", "matvec"): [
             "staged, totals, p.simd * 32 + p.lane, p.simds * 32);\n                ",
-            "partial[p.simd] = squares;\n            ",
         ],
         ("matvec", "matvec_wide"): [
             "if (round > 0 || from > 0)\n                    ",
             "if (p.split > 1) { /* a set has FM_ROWS rows then */\n            ",
             "partial[p.simd * FM_ROWS + in_row / quarter] = sum;\n            ",
+        ],
+        ("matvec", "experts_by_router"): [
+            "choose_largest(logits, router, k, lane, left, value, chosen);\n        ",
+            "entry[at] = mine;\n    }\n    ",
+        ],
+        ("matvec", "experts_down"): [
+            "args.cols, 0, first, staged, totals, lane, 32);\n    ",
+            "+ in_row / quarter] = sum;\n    }\n    ",
         ],
         ("matmul", "matmul"): [
             "x_rows[index] = first_token + min(index, count - 1);\n    ",
@@ -32,8 +39,7 @@ def _barriers() -> list[tuple[str, str, tuple[str, str], str]]:
             "simdgroup_store(sums[i][j], out + (token0 + 8 * i) * STRIDE + row0 + 8 * j, STRIDE);\n    ",
         ],
         ("rows", "norm_rows"): ["partial[simd] = squares;\n    "],
-        ("router", "choose"): ["left[where] = taken;\n        }\n        "],
-        ("router", "choose_resident"): ["if (args.resident) {\n        "],
+        ("router", "choose"): ["args.k, lane, left, value, chosen);\n    "],
         ("attention", "rope"): ["head[i * 32 + lane] = x[i] * factor * w[i];\n    "],
         ("attention", "attend_token"): ["weight[h * FM_SPAN + p] = sum;\n        }\n    }\n    "],
         ("attention", "attend_block"): [
@@ -51,6 +57,9 @@ def _barriers() -> list[tuple[str, str, tuple[str, str], str]]:
 
 OTHERS = [
     # Indices.
+    ("matvec", "experts_down", ("weights[place_chosen] = weight;\n    bool", "weights[lane] = weight;\n    bool"), "plain"),
+    ("matvec", "experts_down", ("row < args.rows;\n    float old", "row < args.rows + 8;\n    float old"), "address"),
+    ("matvec", "experts_by_router", ("w.by_router ? w.first + expert : w", "w.by_router ? w.first : w"), "plain"),
     ("matvec", "matvec", ("y[row] = add ?", "y[row / 2] = add ?"), "plain"),
     ("matvec", "experts_matvec", ("w.table + which / w.matrices;", "w.table + which % 2;"), "plain"),
     ("matmul", "experts_matmul", ("/ args.per_token;", "% args.per_token;"), "plain"),
@@ -58,7 +67,8 @@ OTHERS = [
     ("attention", "attend_block", ("tile + part * 4 + i <= last", "tile + part * 4 + i < last"), "plain"),
     ("attention", "rope", ("d < half_dim ? d : d - half_dim", "d / 2"), "plain"),
     ("delta", "delta_block", ("uint key_head = head / (args.value_heads / args.key_heads)", "uint key_head = head % 2"), "plain"),
-    ("router", "choose", ("other == best && there < where", "other == best && there > where"), "plain"),
+    ("router", "choose", ("most == best ? where : experts", "most == best ? lane : experts"), "plain"),
+    ("router", "choose", ("v == 0.0f ? 0.0f : v", "v"), "plain"),
     # Reads and writes past the end.
     ("rows", "copy_words", ("i < args.count", "i < args.count + 4"), "plain"),
     ("matvec", "matvec", ("uint row = min(r, last - first);", "uint row = r;"), "address"),

@@ -27,7 +27,7 @@ def test_kernel_is_clean_under_sanitizers(name: str, sanitizer: str) -> None:
 
 
 @pytest.mark.parametrize("form", FORMATS)
-@pytest.mark.parametrize("name", ["matvec", "experts_matvec", "matmul", "experts_matmul", "embed"])
+@pytest.mark.parametrize("name", ["matvec", "experts_matvec", "experts_down", "matmul", "experts_matmul", "embed"])
 def test_every_format_of_weights(name: str, form: int | str) -> None:
     cases.CASES[name](form=form, sanitizer="address")
 
@@ -55,6 +55,10 @@ def test_every_group_and_scale(name: str, group: int, scale: str) -> None:
         ("matvec", {"cols": 2048 + 512, "rows": (7, 2), "groups": 1}),
         ("matvec", {"groups": 3, "form": 3}),
         ("experts_matvec", {"stage": 2}),
+        ("experts_matvec", {"stage": 2, "router": 40}),
+        ("experts_down", {"cols": 512, "k": 8, "rows": 40}),
+        ("experts_down", {"cols": 288, "sets": 2}),
+        ("experts_down", {"cols": 1024, "sets": 4, "rows": 60}),
         ("experts_matvec", {"cols": 4096 + 32, "rows": 3, "groups": 1}),
         ("matmul", {"stage": 2, "add": 1, "n": 1}),
         ("matmul", {"n": 64, "rows": 64, "cols": 64}),

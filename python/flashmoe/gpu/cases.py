@@ -101,40 +101,93 @@ def matvec_wide(**options: Any) -> None:
     matvec(**{"rows": (19,), "cols": 8192, "threads": 128, "groups": 1, "split": 2, **options})
 
 
+def choice(logits: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+    """Ids in ascending order, and their softmax."""
+    ids = np.sort(np.argsort(-logits, kind="stable")[:k])
+    p = np.exp(logits[ids].astype(np.float64) - logits.max())
+    return ids, p / p.sum()
+
+
 def experts_matvec(
-    form: int | str = 4, stage: int = 1, cols: int = 64, rows: int = 21, groups: int = 2, **options: Any
+    form: int | str = 4,
+    stage: int = 1,
+    cols: int = 64,
+    rows: int = 21,
+    groups: int = 2,
+    router: int = 0,
+    **options: Any,
 ) -> None:
+    """Of a table of three experts with places, or of five of `router` experts, which its logits choose."""
     rng = np.random.default_rng(2)
-    k, experts, lanes = 5, 3, lanes_for(cols)
-    chosen = [[Weights(rows, cols, form, rng) for _ in range(3)] for _ in range(experts)]
-    memories = [part for expert in chosen for m in expert for part in m.parts]
-    places = [4, 0, 3]
+    k, lanes = 5, lanes_for(cols)
+    count = router or 3
+    experts = [[Weights(rows, cols, form, rng) for _ in range(3)] for _ in range(count)]
+    memories = [part for expert in experts for m in expert for part in m.parts]
+    logits = floats(rng, max(4, router))
+    ids, softmax = choice(logits, k)
+    places = list(range(k)) if router else [4, 0, 3]
     separate = stage == 2
     x = floats(rng, k, cols) if separate else floats(rng, cols)
     second = floats(rng, k, cols) if separate else floats(rng, cols)
     matrices = 1 if separate else 2
     y = [unset(k, rows), unset(k, rows)]
-    table = np.zeros((experts, 10), np.uint64)
-    table[:, 9] = places
+    table = np.zeros((count, 10), np.uint64)
+    if not router:
+        table[:, 9] = places
     args: list[np.ndarray | bytes] = [
-        table, x, second, *y,
-        pack(2 if separate else 0, 1, matrices, 1 if separate else experts, rows, cols, 5, lanes, 1, stage,
-             cols if separate else 0, EPS),
+        table, x, second, *y, logits, np.full(k, -1, np.int32), unset(k),
+        pack(2 if separate else 0, 1, matrices, 1 if separate else len(places), rows, cols, 5, lanes, 1, stage,
+             cols if separate else 0, router, k, 1 if router else 0, EPS),
     ]  # fmt: skip
     addresses = [Address(0, i // 9 * 80 + i % 9 * 8, len(args) + i) for i in range(len(memories))]
     out = run(
-        "matvec", "experts_matvec", args, (groups, experts if separate else 1, 1), 64,
-        constants=chosen[0][0].constants, memories=memories, addresses=addresses, **options,
+        "matvec", "experts_matvec", args, (groups, len(places) if separate else 1, 1), 64,
+        constants=experts[0][0].constants, memories=memories, addresses=addresses, **options,
     )  # fmt: skip
     given = norm(x.astype(np.float64), second)
+    if router and not separate:
+        assert out[6].tolist() == ids.tolist()
+        close(out[7], softmax)
     for place in set(range(k)) - set(places):
         assert np.isnan(out[3][place]).all()
-    for place, expert in zip(places, chosen, strict=True):
+    for place, expert in zip(places, [experts[i] for i in ids] if router else experts, strict=True):
         if separate:
             close(out[3][place], expert[2].values @ (silu(x[place].astype(np.float64)) * second[place]))
         else:
             close(out[3][place], expert[0].values @ given)
             close(out[4][place], expert[1].values @ given)
+
+
+def experts_by_router(**options: Any) -> None:
+    experts_matvec(router=71, **options)
+
+
+def experts_down(
+    form: int | str = 4, cols: int = 96, rows: int = 83, sets: int = 1, k: int = 3, **options: Any
+) -> None:
+    rng = np.random.default_rng(13)
+    router, lanes = 40, lanes_for(cols)
+    of_set = 32 // lanes * 4
+    experts = [[Weights(rows, cols, form, rng) for _ in range(3)] for _ in range(router)]
+    memories = [part for expert in experts for m in expert for part in m.parts]
+    shared = Weights(rows, cols, form, rng)
+    logits, gate, up = floats(rng, router), floats(rng, k, cols), floats(rng, k, cols)
+    shared_gate, shared_up, opened, y = floats(rng, cols), floats(rng, cols), floats(rng, 1), floats(rng, rows)
+    before = y.astype(np.float64)
+    args: list[np.ndarray | bytes] = [
+        np.zeros((router, 10), np.uint64), logits, gate, up, *shared.parts, shared_gate, shared_up, opened, y,
+        pack(rows, cols, shared.shift, lanes, router, k, sets),
+    ]  # fmt: skip
+    addresses = [Address(0, i // 9 * 80 + i % 9 * 8, len(args) + i) for i in range(len(memories))]
+    out = run(
+        "matvec", "experts_down", args, (-(-rows // (of_set * sets)), 1, 1), 32 * (k + 1),
+        constants=shared.constants, memories=memories, addresses=addresses, **options,
+    )  # fmt: skip
+    ids, softmax = choice(logits, k)
+    wanted = before + sigmoid(opened) * (shared.values @ (silu(shared_gate.astype(np.float64)) * shared_up))
+    for place, (e, weight) in enumerate(zip(ids, softmax, strict=True)):
+        wanted += weight * (experts[e][2].values @ (silu(gate[place].astype(np.float64)) * up[place]))
+    close(out[10], wanted)
 
 
 def tile_of(options: Options) -> tuple[int, int, int]:
@@ -229,32 +282,22 @@ def combine(hidden: int = 70, **options: Any) -> None:
     close(out[0], x + sigmoid(gate)[:, None] * shared + (weights[:, :, None] * experts).sum(1))
 
 
-def choose(experts: int = 71, k: int = 6, resident: int = 0, **options: Any) -> None:
+def choose(experts: int = 71, k: int = 6, **options: Any) -> None:
     rng = np.random.default_rng(8)
     logits = floats(rng, 4, experts)
-    logits[1] = np.round(logits[1])  # many equal ones
+    logits[1] = np.round(logits[1])  # many equal ones, some of them -0
     logits[2] = 0
-    entries = rng.integers(0, 1 << 60, (experts, 10)).astype(np.uint64)
     args: list[np.ndarray | bytes] = [
         logits, np.full((4, k), -1, np.int32), unset(4, k), np.full((4, k), -1, np.int32), unset(4, k),
-        entries, np.zeros((k, 10), np.uint64), pack(experts, k, 0, resident),
+        pack(experts, k, 0),
     ]  # fmt: skip
-    tokens = 1 if resident else 4
-    out = run("router", "choose", args, (tokens, 1, 1), 32, **options)
-    if resident:
-        assert np.array_equal(out[6][:, :9], entries[out[1][0], :9])
-        assert np.array_equal(out[6][:, 9], np.arange(k))
-    for t in range(tokens):
-        wanted = np.sort(np.argsort(-logits[t], kind="stable")[:k])
-        assert out[1][t].tolist() == wanted.tolist()
-        p = np.exp(logits[t][wanted] - logits[t].max())
-        close(out[2][t], p / p.sum())
-    assert np.array_equal(out[3][:tokens], out[1][:tokens])
-    assert np.array_equal(out[4][:tokens], out[2][:tokens])
-
-
-def choose_resident(**options: Any) -> None:
-    choose(resident=1, **options)
+    out = run("router", "choose", args, (4, 1, 1), 32, **options)
+    for t in range(4):
+        ids, softmax = choice(logits[t], k)
+        assert out[1][t].tolist() == ids.tolist()
+        close(out[2][t], softmax)
+    assert np.array_equal(out[3], out[1])
+    assert np.array_equal(out[4], out[2])
 
 
 def copy_words(**options: Any) -> None:
@@ -428,13 +471,14 @@ CASES: dict[str, Callable[..., None]] = {
             matvec,
             matvec_wide,
             experts_matvec,
+            experts_by_router,
+            experts_down,
             matmul,
             experts_matmul,
             embed,
             norm_rows,
             combine,
             choose,
-            choose_resident,
             copy_words,
         ),
         *(rope, attend_token, attend_block, delta_step, delta_block),

@@ -53,24 +53,21 @@ static inline uint min(uint a, uint b) {
 static inline uint max(uint a, uint b) {
     return a > b ? a : b;
 }
+static inline uint popcount(uint x) {
+    return __builtin_popcount(x);
+}
 static inline float fma(float a, float b, float c) {
     return __builtin_fmaf(a, b, c);
 }
 static inline float rsqrt(float x) {
     return __nvvm_rsqrt_approx_f(x);
 }
-// exp by way of 2^x, whose argument is split so that the rounding of x * log2(e) does not show.
+// exp by way of 2^x, with what the rounding of x * log2(e) has lost.
 static inline float exp(float x) {
+    x = x < -200.0f ? -200.0f : x;
     float t = x * 1.44269504f;
-    float whole = __nvvm_floor_f(t + 0.5f);
-    float rest = fma(x, 1.44269504f, -whole);
-    rest = fma(x, 1.92596303e-8f, rest);
-    float scaled;
-    float high = whole < -126.0f ? -126.0f : whole > 127.0f ? 127.0f : whole;
-    scaled = __nvvm_ex2_approx_f(rest) * __nvvm_ex2_approx_f(high);
-    return whole < -126.0f  ? (whole < -150.0f ? 0.0f : scaled * __nvvm_ex2_approx_f(whole - high))
-           : whole > 127.0f ? scaled * 2.0f
-                            : scaled;
+    float lost = fma(x, 1.92596303e-8f, fma(x, 1.44269504f, -t));
+    return __nvvm_ex2_approx_f(t) * fma(lost, 0.69314718f, 1.0f);
 }
 static inline float log(float x) {
     return __nvvm_lg2_approx_f(x) * 0.69314718f;
@@ -86,6 +83,10 @@ static inline void inputs_ready() {
     asm volatile("griddepcontrol.wait;" ::: "memory");
     asm volatile("griddepcontrol.launch_dependents;" ::: "memory");
 #endif
+}
+
+static inline void will_read(const float *p) {
+    asm volatile("prefetch.global.L2 [%0];" ::"l"(p));
 }
 
 static inline void computed(float &value) {
@@ -117,6 +118,17 @@ static inline float simd_max(float value) {
     for (ushort step = 16; step > 0; step /= 2)
         value = max(value, simd_shuffle_xor(value, step));
     return value;
+}
+
+static inline uint simd_max(uint value) {
+    uint most;
+    asm volatile("redux.sync.max.u32 %0, %1, 0xffffffff;" : "=r"(most) : "r"(value));
+    return most;
+}
+static inline uint simd_min(uint value) {
+    uint least;
+    asm volatile("redux.sync.min.u32 %0, %1, 0xffffffff;" : "=r"(least) : "r"(value));
+    return least;
 }
 
 // ---- simdgroup matrices: lane l has elements (l / 4, l % 4 * 2) and its right neighbour; plain fused multiply-adds,

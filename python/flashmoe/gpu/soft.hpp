@@ -354,6 +354,9 @@ static inline uint min(uint a, uint b) {
 static inline uint max(uint a, uint b) {
     return a > b ? a : b;
 }
+static inline uint popcount(uint x) {
+    return uint(__builtin_popcount(x));
+}
 static inline float rsqrt(float x) {
     return 1.0f / sqrtf(x);
 }
@@ -393,6 +396,7 @@ SOFT_UNSEEN static inline void threadgroup_barrier(mem_flags, const char *file =
     }
 SOFT_SIMD(simd_sum, a + b)
 SOFT_SIMD(simd_max, (a > b ? a : b))
+SOFT_SIMD(simd_min, (a < b ? a : b))
 #undef SOFT_SIMD
 
 template <typename T>
