@@ -164,11 +164,11 @@ def share_of(cols: int, sets: int, times: int) -> tuple[int, int, int]:
         and split < simds
         and (
             (lanes(cols) * split * 4 <= staged and sets * split * 2 <= groups * simds)
-            or (lanes(cols) * split * 2 <= staged and sets * split * 2 <= groups * 4)
+            or (lanes(cols) * split * 2 <= staged and sets * split * 4 <= groups * simds)
         )
     ):
         split *= 2
-    while simds > split and simds > 4 and 2 * sets * split <= groups * simds:
+    while simds > split and simds > 8 and 2 * sets * split <= groups * simds:
         simds //= 2
     return simds * 32, min(groups, -(-sets * split // simds)), split
 
@@ -186,12 +186,10 @@ def matvec(rows: int, cols: int, bits: int = 4) -> tuple[int, float]:
     sets = [weights(rows, cols, bits) for _ in range(max(1, COLD // size))]
     x, y, unused = Memory(4 * cols), Memory(4 * rows), Memory(64)
     threads, groups, split = share_of(cols, sets_of(rows, cols), 1)
-    constants = pack(rows, 0, 0, 0, 0, groups, 0, 0, 0, 1, cols, 6, lanes(cols), split, 1, 0, EPS)
+    constants = pack(rows, 0, 0, 0, 0, groups, 0, 0, 0, 1, cols, 6, lanes(cols), split, 1, 0, 0, 0, 0, EPS)
     kernel = cuda.function("matvec", (bits, 15, 1))
-    launches = [
-        Launch(kernel, [*m, y, *m, unused, *m, unused, *m, unused, x, x, constants], (groups, 1, 1), threads)
-        for m in sets
-    ]
+    rest = [unused, x, x, x, unused, unused, x, unused, constants]
+    launches = [Launch(kernel, [*m, y, *m, unused, *m, unused, *m, *rest], (groups, 1, 1), threads) for m in sets]
     return size, seconds(lambda i: launches[i % len(launches)](), max(20, 4 * len(sets)))
 
 
@@ -218,10 +216,10 @@ def experts(k: int, inner: int, hidden: int, down: bool) -> tuple[int, float]:
     threads, groups, split = share_of(cols, sets, k) if down else share_of(cols, k * matrices * sets, 1)
     stage, stride = (2, cols) if down else (1, 0)
     constants = pack(
-        2 if down else 0, 1, matrices, 1 if down else k, rows, cols, 6, lanes(cols), split, stage, stride, 0, k, 0, EPS
+        2 if down else 0, 1, matrices, 1 if down else k, rows, cols, 6, lanes(cols), split, stage, stride, EPS
     )
     kernel = cuda.function("experts_matvec", (4, 15, 1))
-    launches = [Launch(kernel, [t, x, second, *y, x, x, x, constants], (groups, k if down else 1, 1), threads) for t in tables]
+    launches = [Launch(kernel, [t, x, second, *y, constants], (groups, k if down else 1, 1), threads) for t in tables]
     return size, seconds(lambda i: launches[i % count](), max(20, 4 * count))
 
 

@@ -67,4 +67,29 @@ inline uint place_of_choice(uint k, uint lane, threadgroup const float *value, t
     return place;
 }
 
+/* The choice of one token for experts_matvec, by one SIMD group of a threadgroup that does nothing else: ids, weights, and
+ * of a table of all experts the entries of the chosen ones, which are copied as words. */
+inline void choose_entries(device const float *logits, uint experts, uint k, device int *ids, device float *weights,
+                           device const ulong *all, device ulong *table, threadgroup uint *left,
+                           threadgroup float *value, threadgroup uint *chosen, threadgroup uint *sorted, uint lane,
+                           uint simd, uint simds) {
+    if (simd == 0)
+        choose_largest(logits, experts, k, lane, left, value, chosen);
+    threadgroup_barrier(mem_flags::mem_threadgroup);
+    if (simd == 0) {
+        float weight;
+        uint place = place_of_choice(k, lane, value, chosen, weight);
+        if (lane < k) {
+            ids[place] = int(chosen[lane]);
+            weights[place] = weight;
+            sorted[place] = chosen[lane];
+        }
+    }
+    threadgroup_barrier(mem_flags::mem_threadgroup);
+    for (uint i = simd * 32 + lane; i < k * FM_EXPERT_WORDS; i += simds * 32) {
+        uint place = i / FM_EXPERT_WORDS, word = i % FM_EXPERT_WORDS;
+        table[i] = word == FM_EXPERT_WORDS - 1 ? ulong(place) : all[sorted[place] * FM_EXPERT_WORDS + word];
+    }
+}
+
 #endif

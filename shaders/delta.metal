@@ -3,7 +3,7 @@
  *
  *     S = g S;  d = beta (v - S k);  S = S + d k;  o = S q
  *
- * tail [kernel_size - 1][channels]: the inputs of the convolution before the block, oldest first. */
+ * Key and value dimensions are multiples of 4. tail [kernel_size - 1][channels]: the inputs of the convolution before the block, oldest first. */
 #include "common.h"
 
 
@@ -46,21 +46,62 @@ inline void advance_tail(device const float *u, device const float *tail, device
     }
 }
 
-/* One step of the delta rule for one row of S, of which a lane has elements lane, lane + 32, …; returns o. */
-inline float delta_rule(thread float *s, thread const float *q, thread const float *k, float v, float decay, float beta) {
+#define QUADS (FM_HEAD_MOST / 128) /* of a row of S that a lane has: elements 4 lane, 4 lane + 128, and the three after */
+
+/* Four elements of a row from d; 0 past its end. */
+inline float4 quad_of(device const float *row, uint d, uint dk) {
+    float4 v = float4(0.0f, 0.0f, 0.0f, 0.0f);
+    if (d < dk)
+        v = ((device const float4 *)(row + d))[0];
+    return v;
+}
+
+inline float4 fma_of(float4 a, float b, float4 c) {
+    return float4(fma(a.x, b, c.x), fma(a.y, b, c.y), fma(a.z, b, c.z), fma(a.w, b, c.w));
+}
+
+/* One step of the delta rule for one row of S, of which a lane has `quads`; returns o. */
+inline float delta_rule(thread float4 *s, thread const float4 *q, thread const float4 *k, uint quads, float v, float decay,
+                        float beta) {
     float recalled = 0;
     UNROLL
-    for (uint i = 0; i < FM_HEAD_MOST / 32; i++) {
-        s[i] *= decay;
-        recalled = fma(s[i], k[i], recalled);
-    }
+    for (uint i = 0; i < QUADS; i++)
+        if (i < quads) {
+            s[i] *= decay;
+            recalled += dot(s[i], k[i]);
+        }
     float d = beta * (v - simd_sum(recalled)), o = 0;
     UNROLL
-    for (uint i = 0; i < FM_HEAD_MOST / 32; i++) {
-        s[i] = fma(k[i], d, s[i]);
-        o = fma(s[i], q[i], o);
-    }
+    for (uint i = 0; i < QUADS; i++)
+        if (i < quads) {
+            s[i] = fma_of(k[i], d, s[i]);
+            o += dot(s[i], q[i]);
+        }
     return simd_sum(o);
+}
+
+inline void store_quads(thread const float4 *s, device float *row, uint lane, uint dk) {
+    UNROLL
+    for (uint i = 0; i < QUADS; i++) {
+        uint d = (i * 32 + lane) * 4;
+        if (d < dk)
+            ((device float4 *)(row + d))[0] = s[i];
+    }
+}
+
+#define ROWS_AT_ONCE 8 /* of S that a SIMD group of delta_step has */
+
+/* Rows from, from + step, … of a head's S, of which there are dv. */
+inline void load_rows(device const float *state, uint from, uint step, uint dv, uint lane, uint dk, uint quads,
+                      thread float4 *s) {
+    UNROLL
+    for (uint j = 0; j < ROWS_AT_ONCE; j++)
+        UNROLL
+        for (uint i = 0; i < QUADS; i++) {
+            s[j * QUADS + i] = float4(0.0f, 0.0f, 0.0f, 0.0f);
+            if (i < quads && from + j * step < dv)
+                s[j * QUADS + i] = quad_of(state + ulong(from + j * step) * dk, (i * 32 + lane) * 4, dk);
+        }
 }
 
 /* The channel of element i of a value head's query, key and value, one after the other. */
@@ -84,8 +125,8 @@ kernel void delta_step(device const float *u [[buffer(0)]], device const float *
                        uint3 thread_index [[thread_position_in_threadgroup]],
                        uint3 threads [[threads_per_threadgroup]], uint lane [[thread_index_in_simdgroup]],
                        uint simd [[simdgroup_index_in_threadgroup]], uint simds [[simdgroups_per_threadgroup]]) {
-    threadgroup float q[FM_HEAD_MOST];
-    threadgroup float k[FM_HEAD_MOST];
+    threadgroup float4 quads_of_q[FM_HEAD_MOST / 4];
+    threadgroup float4 quads_of_k[FM_HEAD_MOST / 4];
     threadgroup float v[FM_HEAD_MOST];
     threadgroup float o[FM_HEAD_MOST];
     threadgroup float factor[2];
@@ -93,7 +134,11 @@ kernel void delta_step(device const float *u [[buffer(0)]], device const float *
     bool first = head % share == 0;
     device const float *inputs = u + ulong(args.first) * args.channels;
     ulong token = ulong(args.first) * args.value_heads + head;
-    will_read_all(state + ulong(head) * dv * dk, dv * dk, thread_index.x, threads.x);
+    threadgroup float *q = (threadgroup float *)quads_of_q, *k = (threadgroup float *)quads_of_k;
+    uint quads = (dk + 127) / 128;
+    device const float *mine = state + ulong(head) * dv * dk;
+    float4 s[ROWS_AT_ONCE * QUADS];
+    load_rows(mine, simd, simds, dv, lane, dk, quads, s);
     for (uint i = thread_index.x * 8; i < 2 * dk + dv; i += threads.x * 8) {
         uint channel = channel_of(args, head, i);
         will_read(conv + channel * args.kernel_size);
@@ -110,9 +155,9 @@ kernel void delta_step(device const float *u [[buffer(0)]], device const float *
             k[i - dk] = x;
         else
             v[i - 2 * dk] = x;
-        if (first || i >= 2 * dk)
-            advance_tail(inputs, tail, next_tail, channel, 1, args.kernel_size, args.channels);
     }
+    for (uint i = dk + thread_index.x; i < quads * 128; i += threads.x) /* lanes past the end have zeros */
+        q[i] = k[i] = 0;
     threadgroup_barrier(mem_flags::mem_threadgroup);
     if (simd < 2) {
         float squares = 0;
@@ -126,33 +171,24 @@ kernel void delta_step(device const float *u [[buffer(0)]], device const float *
     }
     threadgroup_barrier(mem_flags::mem_threadgroup);
     float beta = sigmoid(b[token]), decay = exp(decay_rate[head] * softplus(a[token] + dt_bias[head]));
-    float my_q[FM_HEAD_MOST / 32], my_k[FM_HEAD_MOST / 32];
+    float4 my_q[QUADS], my_k[QUADS];
     UNROLL
-    for (uint i = 0; i < FM_HEAD_MOST / 32; i++) {
-        uint d = i * 32 + lane;
-        my_q[i] = d < dk ? q[d] * factor[0] : 0.0f;
-        my_k[i] = d < dk ? k[d] * factor[1] : 0.0f;
+    for (uint i = 0; i < QUADS; i++) {
+        my_q[i] = my_k[i] = float4(0.0f, 0.0f, 0.0f, 0.0f);
+        if (i < quads) {
+            my_q[i] = quads_of_q[i * 32 + lane] * factor[0];
+            my_k[i] = quads_of_k[i * 32 + lane] * factor[1];
+        }
     }
-    for (uint from = simd; from < dv; from += simds * AT_ONCE) {
-        float s[AT_ONCE][FM_HEAD_MOST / 32];
+    for (uint from = simd; from < dv; from += simds * ROWS_AT_ONCE) {
+        if (from > simd)
+            load_rows(mine, from, simds, dv, lane, dk, quads, s);
         UNROLL
-        for (uint j = 0; j < AT_ONCE; j++)
-            UNROLL
-            for (uint i = 0; i < FM_HEAD_MOST / 32; i++) {
-                uint row = from + j * simds, d = i * 32 + lane;
-                s[j][i] = row < dv && d < dk ? state[(ulong(head) * dv + row) * dk + d] : 0.0f;
-            }
-        UNROLL
-        for (uint j = 0; j < AT_ONCE; j++) {
+        for (uint j = 0; j < ROWS_AT_ONCE; j++) {
             uint row = from + j * simds;
+            float x = delta_rule(s + j * QUADS, my_q, my_k, quads, v[min(row, dv - 1)], decay, beta);
             if (row < dv) {
-                float x = delta_rule(s[j], my_q, my_k, v[row], decay, beta);
-                UNROLL
-                for (uint i = 0; i < FM_HEAD_MOST / 32; i++) {
-                    uint d = i * 32 + lane;
-                    if (d < dk)
-                        next_state[(ulong(head) * dv + row) * dk + d] = s[j][i];
-                }
+                store_quads(s + j * QUADS, next_state + (ulong(head) * dv + row) * dk, lane, dk);
                 if (lane == 0)
                     o[row] = x;
             }
@@ -165,6 +201,8 @@ kernel void delta_step(device const float *u [[buffer(0)]], device const float *
     float scale = rsqrt(simd_sum(squares) / float(dv) + args.eps);
     for (uint i = thread_index.x; i < dv; i += threads.x)
         out[token * dv + i] = norm[i] * (o[i] * scale) * silu(z[token * dv + i]);
+    for (uint i = (first ? 0 : 2 * dk) + thread_index.x; i < 2 * dk + dv; i += threads.x)
+        advance_tail(inputs, tail, next_tail, channel_of(args, head, i), 1, args.kernel_size, args.channels);
 }
 
 /* Prefill, first: c [n][channels] = silu of the convolution; the tail after the block. Groups: x over channels, y over
@@ -217,29 +255,27 @@ kernel void delta_scan(device const float *c [[buffer(0)]], device const float *
         return; /* a whole SIMD group, and there is no barrier below */
     uint key_head = head / (args.value_heads / args.key_heads), key_width = args.key_heads * dk;
     ulong at = (ulong(head) * dv + row) * dk;
-    float s[FM_HEAD_MOST / 32];
+    float4 s[QUADS];
+    uint quads = (dk + 127) / 128;
     UNROLL
-    for (uint i = 0; i < FM_HEAD_MOST / 32; i++)
-        s[i] = i * 32 + lane < dk ? state[at + i * 32 + lane] : 0.0f;
+    for (uint i = 0; i < QUADS; i++)
+        s[i] = quad_of(state + at, (i * 32 + lane) * 4, dk);
     for (uint t = 0; t < args.n; t++) {
         device const float *mine = c + ulong(args.first + t) * args.channels;
-        float q[FM_HEAD_MOST / 32], k[FM_HEAD_MOST / 32];
+        float4 q[QUADS], k[QUADS];
         UNROLL
-        for (uint i = 0; i < FM_HEAD_MOST / 32; i++) {
-            uint d = i * 32 + lane;
-            q[i] = d < dk ? mine[key_head * dk + d] : 0.0f;
-            k[i] = d < dk ? mine[key_width + key_head * dk + d] : 0.0f;
-        }
+        for (uint i = 0; i < QUADS; i++)
+            if (i < quads) {
+                q[i] = quad_of(mine + key_head * dk, (i * 32 + lane) * 4, dk);
+                k[i] = quad_of(mine + key_width + key_head * dk, (i * 32 + lane) * 4, dk);
+            }
         ulong token = ulong(args.first + t) * args.value_heads + head;
         float decay = exp(decay_rate[head] * softplus(a[token] + dt_bias[head]));
-        float x = delta_rule(s, q, k, mine[2 * key_width + head * dv + row], decay, sigmoid(b[token]));
+        float x = delta_rule(s, q, k, quads, mine[2 * key_width + head * dv + row], decay, sigmoid(b[token]));
         if (lane == 0)
             o[token * dv + row] = x;
     }
-    UNROLL
-    for (uint i = 0; i < FM_HEAD_MOST / 32; i++)
-        if (i * 32 + lane < dk)
-            next_state[at + i * 32 + lane] = s[i];
+    store_quads(s, next_state + at, lane, dk);
 }
 
 /* Fourth: out = norm * (o * rsqrt(mean(o^2) + eps)) * silu(z); one SIMD group for each token and value head. */

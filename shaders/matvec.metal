@@ -148,17 +148,9 @@ struct product {
     weights m;
     device float *y[2];
     device const fm_expert *table;
-    threadgroup const uint *entry; /* of each expert, in the table */
     uint part[2];
     uint matrices, experts, rows;
-    uint first; /* place of the first of these experts */
-    bool by_router;
 };
-
-/* The place of an expert among the token's. */
-inline uint place_of(product w, uint expert) {
-    return w.by_router ? w.first + expert : w.table[w.entry[expert]].place;
-}
 
 /* The matrix of a row of the whole, and how many rows come before it. */
 inline weights matrix_of(product w, uint row, thread uint &before, thread uint &which) {
@@ -168,7 +160,7 @@ inline weights matrix_of(product w, uint row, thread uint &before, thread uint &
         which = row / w.rows;
         before = which * w.rows;
         uint part = which % w.matrices == 0 ? w.part[0] : w.part[1];
-        device const fm_expert *expert = w.table + w.entry[which / w.matrices];
+        device const fm_expert *expert = w.table + which / w.matrices;
         m.weight = in_device(expert->part[part]);
         m.scales = in_device(expert->part[part + 1]);
         m.biases = in_device(expert->part[part + 2]);
@@ -253,14 +245,22 @@ inline void add_packs(product w, place p, uint row, uint next, uint begin, uint 
     }
 }
 
-/* y = W x, after fetch_first; the whole threadgroup comes here together. */
-inline void rows_times_x(product w, place p, thread fetched *f, device const float *x,
-                         device const float *second, uint how, bool add, float eps, threadgroup float4 *staged,
+/* y = W x; the whole threadgroup comes here together. early: x and `second` are there before inputs_ready, but then the
+ * table of experts, if there is one, is not. */
+inline void rows_times_x(product w, place p, device const float *x, device const float *second, uint how, bool early,
+                         bool add, float eps, threadgroup float4 *staged,
                          threadgroup float *totals, threadgroup float *partial) {
     uint cols = w.m.cols, all_rows = rows_of(w), packs = (cols + 31) / 32, in_row = p.lane & (p.lanes - 1);
     uint quarter_bits = p.lane_bits - 2, of_quarter = (1u << quarter_bits) - 1;
     uint rows_of_round = ((p.simds >> p.split_bits) * p.groups << (5 - p.lane_bits)) * FM_ROWS;
     float squares = 0, factor = 1;
+    fetched f[PACKS_MOST];
+    if (!early || w.experts == 0)
+        fetch_first(w, p, f);
+    if (!early && how == FM_STAGE_NORM)
+        will_read_all(second, cols, p.simd * 32 + p.lane, p.simds * 32);
+    if (!early)
+        inputs_ready();
     for (uint round = 0; round * rows_of_round < all_rows; round++) {
         uint row = first_row(p, round), which = 0;
         float sums[FM_ROWS];
@@ -273,6 +273,11 @@ inline void rows_times_x(product w, place p, thread fetched *f, device const flo
                 if (round > 0 || from > 0)
                     threadgroup_barrier(mem_flags::mem_threadgroup);
                 squares += stage(x, second, how, cols, from, 0, staged, totals, p.simd * 32 + p.lane, p.simds * 32);
+                if (early && round == 0 && from == 0) {
+                    inputs_ready();
+                    if (w.experts > 0)
+                        fetch_first(w, p, f);
+                }
                 if (how == FM_STAGE_NORM) {
                     float sum = simd_sum(squares);
                     if (p.lane == 0)
@@ -308,13 +313,14 @@ inline void rows_times_x(product w, place p, thread fetched *f, device const flo
         if ((p.simd & (p.split - 1)) == 0 && (in_row & of_quarter) == 0 && valid && row < w.m.rows) {
             device float *y = w.y[0];
             if (w.experts > 0)
-                y = (which % w.matrices == 0 ? w.y[0] : w.y[1]) + ulong(place_of(w, which / w.matrices)) * w.m.rows;
+                y = (which % w.matrices == 0 ? w.y[0] : w.y[1]) + ulong(w.table[which / w.matrices].place) * w.m.rows;
             y[row] = add ? y[row] + sum * factor : sum * factor;
         }
     }
 }
 
-/* y_i = W_i x for up to four matrices of one format and width. Groups [first_group[i], first_group[i + 1]) have matrix i. */
+/* y_i = W_i x for up to four matrices of one format and width. Groups [first_group[i], first_group[i + 1]) have matrix i.
+ * One more group chooses the experts of a router, where the host need not know. */
 [[max_total_threads_per_threadgroup(FM_VECTOR_THREADS)]]
 kernel void matvec(device const uchar *weight0 [[buffer(0)]], device const uchar *scales0 [[buffer(1)]],
                    device const uchar *biases0 [[buffer(2)]], device float *y0 [[buffer(3)]],
@@ -325,12 +331,23 @@ kernel void matvec(device const uchar *weight0 [[buffer(0)]], device const uchar
                    device const uchar *weight3 [[buffer(12)]], device const uchar *scales3 [[buffer(13)]],
                    device const uchar *biases3 [[buffer(14)]], device float *y3 [[buffer(15)]],
                    device const float *x [[buffer(16)]], device const float *second [[buffer(17)]],
-                   constant fm_matvec_args &args [[buffer(18)]], uint3 group [[threadgroup_position_in_grid]],
+                   device const float *logits [[buffer(18)]], device int *ids [[buffer(19)]],
+                   device float *weights_chosen [[buffer(20)]], device const ulong *all [[buffer(21)]],
+                   device ulong *table [[buffer(22)]], constant fm_matvec_args &args [[buffer(23)]], uint3 group [[threadgroup_position_in_grid]],
                    uint lane [[thread_index_in_simdgroup]], uint simd [[simdgroup_index_in_threadgroup]],
                    uint simds [[simdgroups_per_threadgroup]]) {
     threadgroup float4 staged[STAGED];
     threadgroup float totals[FM_TILE_COLUMNS / 32];
     threadgroup float partial[FM_VECTOR_THREADS / 32 * FM_ROWS];
+    threadgroup float value[FM_CHOSEN_MOST];
+    threadgroup uint chosen[FM_CHOSEN_MOST];
+    threadgroup uint sorted[FM_CHOSEN_MOST];
+    if (args.experts > 0 && group.x >= args.first_group[args.matrices]) {
+        inputs_ready();
+        choose_entries(logits, args.experts, args.k, ids, weights_chosen, all, table, (threadgroup uint *)staged, value,
+                       chosen, sorted, lane, simd, simds);
+        return;
+    }
     uint which = 0, rows = args.rows[0], first = 0, end = args.first_group[1];
     for (uint i = 1; i < args.matrices; i++)
         if (group.x >= args.first_group[i]) {
@@ -348,133 +365,71 @@ kernel void matvec(device const uchar *weight0 [[buffer(0)]], device const uchar
     m.cols = args.cols;
     m.group_shift = args.group_shift;
     place p = place_at(group.x - first, end - first, lane, simd, simds, args.lanes, args.split);
-    fetched f[PACKS_MOST];
     product w;
     w.m = m;
     w.y[0] = y;
     w.experts = 0;
-    fetch_first(w, p, f);
-    if (args.stage == FM_STAGE_NORM)
-        will_read_all(second, args.cols, simd * 32 + lane, simds * 32);
-    inputs_ready();
-    rows_times_x(w, p, f, x, second, args.stage, args.add != 0, args.eps, staged, totals, partial);
+    rows_times_x(w, p, x, second, args.stage, args.early != 0, args.add != 0, args.eps, staged, totals, partial);
 }
 
-/* entry [count]: where the experts that a kernel works on are in their table, from `first`: one after the other, or with
- * a router those that its logits choose, whose places and weights the first SIMD group's lanes get. `left` is where the
- * router's work is, before x is staged there. */
-inline uint chosen_experts(device const float *logits, uint router, uint k, uint first, uint count,
-                           threadgroup uint *left, threadgroup float *value, threadgroup uint *chosen,
-                           threadgroup uint *entry, uint lane, uint simd, thread float &weight) {
-    uint place = 0;
-    if (router > 0) {
-        if (simd == 0)
-            choose_largest(logits, router, k, lane, left, value, chosen);
-        threadgroup_barrier(mem_flags::mem_threadgroup);
-    }
-    if (simd == 0) {
-        uint mine = first + lane;
-        if (router > 0) {
-            place = place_of_choice(k, lane, value, chosen, weight);
-            mine = chosen[min(lane, k - 1)];
-        }
-        uint at = router > 0 ? place - first : lane;
-        if (at < count && lane < (router > 0 ? k : count))
-            entry[at] = mine;
-    }
-    threadgroup_barrier(mem_flags::mem_threadgroup);
-    return place;
-}
-
-/* y[place] = W x, for the routed experts of a table or of a router: of one matrix, or of two whose results are y0 and y1.
- * Groups: x over the rows of all experts where these share x, else y over experts. keep: ids and weights of the choice.
- *
- * Before inputs_ready this reads the table and the logits: they come from two dispatches ago or earlier. */
+/* y[place] = W x, for the routed experts of a table, which say their places: of one matrix, or of two whose results are
+ * y0 and y1. Groups: x over the rows of all experts where these share x, else y over experts. Where they share x it is
+ * from two dispatches ago or earlier, else the table is. */
 [[max_total_threads_per_threadgroup(FM_VECTOR_THREADS)]]
 kernel void experts_matvec(device const fm_expert *table [[buffer(0)]], device const float *x [[buffer(1)]],
                            device const float *second [[buffer(2)]], device float *y0 [[buffer(3)]],
-                           device float *y1 [[buffer(4)]], device const float *logits [[buffer(5)]],
-                           device int *ids [[buffer(6)]], device float *weights [[buffer(7)]],
-                           constant fm_experts_matvec_args &args [[buffer(8)]],
+                           device float *y1 [[buffer(4)]], constant fm_experts_matvec_args &args [[buffer(5)]],
                            uint3 group [[threadgroup_position_in_grid]], uint3 groups [[threadgroups_per_grid]],
                            uint lane [[thread_index_in_simdgroup]], uint simd [[simdgroup_index_in_threadgroup]],
                            uint simds [[simdgroups_per_threadgroup]]) {
     threadgroup float4 staged[STAGED];
     threadgroup float totals[FM_TILE_COLUMNS / 32];
     threadgroup float partial[FM_VECTOR_THREADS / 32 * FM_ROWS];
-    threadgroup uint entry[FM_CHOSEN_MOST];
-    threadgroup float value[FM_CHOSEN_MOST];
-    threadgroup uint chosen[FM_CHOSEN_MOST];
     uint rows_of_set = 32 / args.lanes * FM_ROWS;
-    float weight = 0;
-    uint place_chosen = chosen_experts(logits, args.router, args.k, group.y, args.experts, (threadgroup uint *)staged, value,
-                                       chosen, entry, lane, simd, weight);
     product w;
     w.m.rows = args.rows;
     w.m.cols = args.cols;
     w.m.group_shift = args.group_shift;
     w.y[0] = y0;
     w.y[1] = y1;
-    w.table = table;
-    w.entry = entry;
-    w.first = group.y;
-    w.by_router = args.router > 0;
+    w.table = table + group.y;
     w.part[0] = 3 * args.matrix[0];
     w.part[1] = 3 * args.matrix[1];
     w.matrices = args.matrices;
     w.experts = args.experts;
     w.rows = (args.rows + rows_of_set - 1) / rows_of_set * rows_of_set;
     place p = place_at(group.x, groups.x, lane, simd, simds, args.lanes, args.split);
-    fetched f[PACKS_MOST];
-    fetch_first(w, p, f);
-    if (args.stage == FM_STAGE_NORM)
-        will_read_all(second, args.cols, simd * 32 + lane, simds * 32);
-    inputs_ready();
-    if (args.keep != 0 && group.x == 0 && simd == 0 && lane < args.k) {
-        ids[place_chosen] = int(chosen[lane]);
-        weights[place_chosen] = weight;
-    }
     device const float *mine = x, *also = second;
     if (args.x_stride > 0) {
-        uint at = place_of(w, 0);
-        mine += at * args.x_stride;
-        also += at * args.x_stride;
+        mine += w.table->place * args.x_stride;
+        also += w.table->place * args.x_stride;
     }
-    rows_times_x(w, p, f, mine, also, args.stage, false, args.eps, staged, totals, partial);
+    rows_times_x(w, p, mine, also, args.stage, args.x_stride == 0, false, args.eps, staged, totals, partial);
 }
 
 #define DOWN_STAGED (FM_DOWN_PACKS / 32 * 8 * STAGED_ROW)
 
-/* The end of a layer in one dispatch where every expert is in memory: the down projections of the experts that a router's
- * logits choose and of the shared expert, and combine of rows.metal, with the same sums in the same order:
+/* The end of a layer in one dispatch where every expert is in memory: the down projections of a token's experts and of the
+ * shared expert, and combine of rows.metal, with the same sums in the same order:
  *
  *     y += sigmoid(gate) * shared + sum over places of weight * expert
  *
  * A SIMD group has an expert, the last one the shared expert; a group has `sets` sets of rows of each. gate, up [k][cols];
- * shared_gate, shared_up [cols]: what goes through the SwiGLU. Reads before inputs_ready as experts_matvec does. */
+ * shared_gate, shared_up [cols]: what goes through the SwiGLU. The table is from two dispatches ago or earlier. */
 [[max_total_threads_per_threadgroup(FM_VECTOR_THREADS)]]
-kernel void experts_down(device const fm_expert *table [[buffer(0)]], device const float *logits [[buffer(1)]],
+kernel void experts_down(device const fm_expert *table [[buffer(0)]], device const float *weights_chosen [[buffer(1)]],
                          device const float *gate [[buffer(2)]], device const float *up [[buffer(3)]],
                          device const uchar *shared_weight [[buffer(4)]], device const uchar *shared_scales [[buffer(5)]],
                          device const uchar *shared_biases [[buffer(6)]], device const float *shared_gate [[buffer(7)]],
                          device const float *shared_up [[buffer(8)]], device const float *gate_of_shared [[buffer(9)]],
                          device float *y [[buffer(10)]], constant fm_experts_down_args &args [[buffer(11)]],
-                         uint3 group [[threadgroup_position_in_grid]], uint3 groups [[threadgroups_per_grid]], uint lane [[thread_index_in_simdgroup]],
-                         uint simd [[simdgroup_index_in_threadgroup]]) {
+                         uint3 group [[threadgroup_position_in_grid]], uint3 groups [[threadgroups_per_grid]],
+                         uint lane [[thread_index_in_simdgroup]], uint simd [[simdgroup_index_in_threadgroup]]) {
     threadgroup float4 staged[DOWN_STAGED];
     threadgroup float totals[FM_DOWN_PACKS];
-    threadgroup uint entry[FM_CHOSEN_MOST];
-    threadgroup float value[FM_CHOSEN_MOST];
-    threadgroup uint chosen[FM_CHOSEN_MOST];
-    threadgroup float weights[FM_CHOSEN_MOST];
     threadgroup float results[FM_VECTOR_THREADS / 32 * FM_DOWN_ROWS];
-    float weight = 0;
-    uint place_chosen = chosen_experts(logits, args.router, args.k, 0, args.k, (threadgroup uint *)staged, value, chosen,
-                                       entry, lane, simd, weight);
-    if (simd == 0 && lane < args.k)
-        weights[place_chosen] = weight;
     bool is_last = simd == args.k;
-    device const fm_expert *expert = table + (is_last ? 0 : entry[simd]);
+    device const fm_expert *expert = table + (is_last ? 0 : simd);
     uint packs = (args.cols + 31) / 32, rows_of_set = 32 / args.lanes * FM_ROWS, first = simd * packs;
     place p = place_at(group.x, groups.x, lane, 0, 1, args.lanes, 1);
     fetched f[PACKS_MOST];
@@ -512,7 +467,7 @@ kernel void experts_down(device const fm_expert *table [[buffer(0)]], device con
     if (sums_up) {
         float sum = sigmoid(part_of_shared) * results[args.k * FM_DOWN_ROWS + mine];
         for (uint e = 0; e < args.k; e++)
-            sum = fma(weights[e], results[e * FM_DOWN_ROWS + mine], sum);
+            sum = fma(weights_chosen[e], results[e * FM_DOWN_ROWS + mine], sum);
         y[row] = old + sum;
     }
 }

@@ -53,7 +53,9 @@ struct fm_matvec_args {
     FM_UINT lanes; /* of a SIMD group that share a row: 4 to 32, a power of two */
     FM_UINT split; /* SIMD groups that share a set; more than 1 only with 32 lanes */
     FM_UINT stage;
-    FM_UINT add; /* y += instead of y = */
+    FM_UINT early; /* x is from two dispatches ago or earlier */
+    FM_UINT add;   /* y += instead of y = */
+    FM_UINT experts, k; /* of a router whose k largest logits one more group chooses; or 0 */
     float eps;
 };
 
@@ -71,15 +73,12 @@ struct fm_experts_matvec_args {
     FM_UINT experts;   /* that each group works on: all where they share x, else the one of grid y */
     FM_UINT rows, cols, group_shift, lanes, split, stage;
     FM_UINT x_stride; /* floats from place to place; 0: all read the same row */
-    FM_UINT router;   /* experts of the table, of which the largest `k` logits choose; 0: the table has the chosen ones */
-    FM_UINT k;
-    FM_UINT keep; /* the choice */
     float eps;
 };
 
 struct fm_experts_down_args {
     FM_UINT rows, cols, group_shift, lanes;
-    FM_UINT router, k;
+    FM_UINT k;
     FM_UINT sets; /* of rows, of a group */
 };
 

@@ -76,6 +76,12 @@ static fm_status check_model(const fm_config *c, uint32_t k, fm_error *err) {
                        "this model's head size of %u is not a multiple of 8 as the GPU kernels need: use the cpu "
                        "backend",
                        c->head_dim);
+    if (c->linear_key_dim % 4 || c->linear_value_dim % 4)
+        return fm_fail(
+            err, FM_UNSUPPORTED,
+            "this model's linear heads of %u and %u elements are not multiples of 4 as the GPU kernels need: "
+            "use the cpu backend",
+            c->linear_key_dim, c->linear_value_dim);
     if (c->experts > FM_EXPERTS_MOST || k > FM_CHOSEN_MOST)
         return fm_fail(err, FM_UNSUPPORTED,
                        "%u of %u experts a token are more than the GPU kernels take (%d of %d): use the cpu backend", k,

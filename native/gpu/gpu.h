@@ -75,7 +75,7 @@ typedef struct fm_gpu_scratch {
     fm_range router;              /* [c][experts] */
     fm_range inner[2];            /* [c][shared_inner]: gate and up of the shared expert */
     fm_range entries;             /* fm_expert [layers][experts], when all are in memory */
-    fm_range entry;               /* fm_expert [k]: a copy of a token's part of `table` */
+    fm_range entry;               /* fm_expert [k]: of a token */
     fm_range unused;              /* bytes that are bound where a kernel wants a buffer and uses none */
     fm_buffer *memory, *large;    /* `large` holds gate, up and out */
 
@@ -189,6 +189,15 @@ fm_gpu_share fm_gpu_share_of(const fm_backend *b, uint32_t cols, uint32_t sets, 
 /* One token. add: y += . */
 void fm_gpu_matvec(fm_backend *b, const fm_gpu_product *products, uint32_t count, fm_range x, fm_range second,
                    uint32_t stage, bool add);
+/* Of a token that nobody waits for: a group of a product's dispatch chooses. */
+typedef struct fm_gpu_router {
+    uint32_t experts, k;
+    fm_range logits, choice, weights; /* [experts], int [k], [k] */
+    fm_range all, table;              /* fm_expert [experts]; [k], of the chosen ones */
+} fm_gpu_router;
+/* One token, whose x is from two dispatches ago or earlier; a router or NULL. */
+void fm_gpu_matvec_early(fm_backend *b, const fm_gpu_product *products, uint32_t count, fm_range x, fm_range second,
+                         uint32_t stage, const fm_gpu_router *router);
 /* n tokens. */
 void fm_gpu_matmul(fm_backend *b, const fm_gpu_matrix *m, uint32_t n, fm_range x, fm_range second, uint32_t stage,
                    fm_range y, bool add);

@@ -35,7 +35,7 @@ static void shared_token(fm_backend *b, const fm_gpu_layer *l) {
     fm_gpu_scratch *s = &b->scratch;
     const fm_gpu_product products[] = {
         {&l->shared_gate, s->inner[0]}, {&l->shared_up, s->inner[1]}, {&l->shared_expert_gate, s->shared_gate}};
-    fm_gpu_matvec(b, products, 3, s->x, l->post_norm, FM_STAGE_NORM, false);
+    fm_gpu_matvec_early(b, products, 3, s->x, l->post_norm, FM_STAGE_NORM, NULL);
     fm_gpu_barrier(b);
     fm_gpu_matvec(b, &(fm_gpu_product){&l->shared_down, s->shared}, 1, s->inner[0], s->inner[1], FM_STAGE_SWIGLU,
                   false);
@@ -128,26 +128,15 @@ static fm_gpu_share share_of_down(const fm_backend *b, const fm_gpu_matrix *m) {
     return fm_gpu_share_of(b, m->format.cols, fm_gpu_sets(m->format.rows, m->format.cols), b->plan.experts_per_token);
 }
 
-/* What a token's experts come from: a table of `count`, or where all are in memory a table of all of the layer, of which
- * the router's logits choose. `choice`: where the choice goes then, once. */
-typedef struct chosen {
-    fm_range table;
-    uint32_t count;
-    bool by_router;
-    fm_range *choice, *weights;
-} chosen;
-
 /* y[place] = W x[place] of `matrices` matrices from `which` for the experts of a table. */
-static void token_product(fm_backend *b, const fm_gpu_layer *l, uint32_t which, uint32_t matrices, const chosen *of) {
+static void token_product(fm_backend *b, const fm_gpu_layer *l, uint32_t which, uint32_t matrices, fm_range table,
+                          uint32_t count) {
     fm_gpu_scratch *s = &b->scratch;
     const fm_gpu_matrix *m = &l->expert[which];
     bool down = which == FM_DOWN;
     uint32_t cols = m->format.cols, rows = m->format.rows, k = b->plan.experts_per_token;
-    uint32_t all = b->config.experts, count = of->count;
-    uint64_t entries = of->by_router ? all : count;
     fm_gpu_share share =
         down ? share_of_down(b, m) : fm_gpu_share_of(b, cols, k * matrices * fm_gpu_sets(rows, cols), 1);
-    bool keep = of->by_router && which == FM_GATE;
     struct fm_experts_matvec_args args = {
         .matrix = {which, FM_UP},
         .matrices = matrices,
@@ -159,28 +148,22 @@ static void token_product(fm_backend *b, const fm_gpu_layer *l, uint32_t which, 
         .split = share.split,
         .stage = down ? FM_STAGE_SWIGLU : FM_STAGE_NORM,
         .x_stride = down ? cols : 0,
-        .router = of->by_router ? all : 0,
-        .k = k,
-        .keep = keep,
         .eps = b->config.norm_eps,
     };
     fm_range y = down ? s->out : which == FM_GATE ? s->gate : s->up;
     uint64_t in = (uint64_t)k * cols, out = (uint64_t)k * rows;
     FM_DISPATCH(b, m->kernels.vector, share.threads, share.groups, down ? count : 1, 1,
-                fm_bytes(of->table, entries * sizeof(struct fm_expert)),
+                fm_bytes(table, count * sizeof(struct fm_expert)),
                 down ? fm_floats(s->gate, in) : fm_floats(s->x, cols),
                 down ? fm_floats(s->up, in) : fm_floats(l->post_norm, cols), fm_floats(y, out),
-                matrices == 2 ? fm_floats(s->up, out) : nothing(b),
-                of->by_router ? fm_floats(s->router, all) : fm_floats(s->x, 4),
-                keep ? fm_floats(*of->choice, k) : nothing(b), keep ? fm_floats(*of->weights, k) : nothing(b),
-                FM_CONSTANTS(args));
+                matrices == 2 ? fm_floats(s->up, out) : nothing(b), FM_CONSTANTS(args));
 }
 
-static void gate_and_up_of_token(fm_backend *b, const fm_gpu_layer *l, const chosen *of) {
+static void gate_and_up_of_token(fm_backend *b, const fm_gpu_layer *l, fm_range table, uint32_t count) {
     uint32_t both = together(l);
-    token_product(b, l, FM_GATE, both, of);
+    token_product(b, l, FM_GATE, both, table, count);
     if (both == 1)
-        token_product(b, l, FM_UP, 1, of);
+        token_product(b, l, FM_UP, 1, table, count);
     fm_gpu_barrier(b);
 }
 
@@ -200,9 +183,8 @@ static fm_ticket experts_of_token(fm_backend *b, const fm_gpu_layer *l, const fm
         fm_gpu_barrier(b);
         table = copy;
     }
-    chosen of = {.table = table, .count = count};
-    gate_and_up_of_token(b, l, &of);
-    token_product(b, l, FM_DOWN, 1, &of);
+    gate_and_up_of_token(b, l, table, count);
+    token_product(b, l, FM_DOWN, 1, table, count);
     return fm_gpu_commit(b);
 }
 
@@ -308,7 +290,7 @@ fm_status fm_gpu_settle(fm_backend *b, const fm_expert_view *views, fm_error *er
     return status;
 }
 
-/* Layers of a list: the GPU begins with the first while the CPU encodes the next. */
+/* Layers of a list; the first list has two, since the GPU begins with it while the CPU encodes the next. */
 enum { LAYERS_OF_LIST = 8 };
 
 /* Whether experts_down can end a layer, with the bits that the products and combine would give. */
@@ -321,7 +303,7 @@ static bool down_at_once(const fm_backend *b, const fm_gpu_layer *l) {
            fm_gpu_share_of(b, s->format.cols, fm_gpu_sets(s->format.rows, s->format.cols), 1).split == 1;
 }
 
-static void experts_down(fm_backend *b, const fm_gpu_layer *l, const chosen *of) {
+static void experts_down(fm_backend *b, const fm_gpu_layer *l, fm_range weights) {
     fm_gpu_scratch *s = &b->scratch;
     const fm_gpu_matrix *m = &l->expert[FM_DOWN], *shared = &l->shared_down;
     uint32_t rows = m->format.rows, k = b->plan.experts_per_token;
@@ -336,40 +318,40 @@ static void experts_down(fm_backend *b, const fm_gpu_layer *l, const chosen *of)
         .cols = m->format.cols,
         .group_shift = fm_gpu_shift(&m->format),
         .lanes = share.lanes,
-        .router = b->config.experts,
         .k = k,
         .sets = each,
     };
     uint64_t in = (uint64_t)k * args.cols;
     FM_DISPATCH(b, m->kernels.down, (k + 1) * FM_SIMD, (sets + each - 1) / each, 1, 1,
-                fm_bytes(of->table, b->config.experts * sizeof(struct fm_expert)),
-                fm_floats(s->router, b->config.experts), fm_floats(s->gate, in), fm_floats(s->up, in),
-                fm_gpu_weight_arg(shared), fm_gpu_scale_arg(shared), fm_gpu_bias_arg(shared),
+                fm_bytes(s->entry, k * sizeof(struct fm_expert)), fm_floats(weights, k), fm_floats(s->gate, in),
+                fm_floats(s->up, in), fm_gpu_weight_arg(shared), fm_gpu_scale_arg(shared), fm_gpu_bias_arg(shared),
                 fm_floats(s->inner[0], args.cols), fm_floats(s->inner[1], args.cols), fm_floats(s->shared_gate, 1),
                 fm_floats(s->x, rows), FM_CONSTANTS(args));
 }
 
-/* In one list: router; shared expert; experts that its logits choose; sum. The choice of each layer is kept. Between the
- * router and the experts is a dispatch, since these read the logits early (inputs_ready of common.h). */
+/* In one list: router; shared expert, and the choice beside it; experts; sum. The choice of each layer is kept. */
 void fm_gpu_settled(fm_backend *b, uint32_t layer) {
     const fm_gpu_layer *l = &b->weights.layers[layer];
     const fm_config *c = &b->config;
     fm_gpu_scratch *s = &b->scratch;
     uint32_t k = b->plan.experts_per_token;
     uint64_t at = layer * fm_gpu_choice(&b->plan) * sizeof(int32_t), entry = sizeof(struct fm_expert);
-    fm_range choice = fm_at(s->choice, at), weights = fm_at(s->weights, at);
-    chosen of = {fm_at(s->entries, layer * c->experts * entry), k, true, &choice, &weights};
+    fm_range weights = fm_at(s->weights, at);
+    const fm_gpu_router router = {
+        c->experts, k, s->router, fm_at(s->choice, at), weights, fm_at(s->entries, layer * c->experts * entry),
+        s->entry};
     const fm_gpu_product route[] = {{&l->router, s->router}, {&l->shared_expert_gate, s->shared_gate}};
     const fm_gpu_product shared[] = {{&l->shared_gate, s->inner[0]}, {&l->shared_up, s->inner[1]}};
     fm_gpu_matvec(b, route, 2, s->x, l->post_norm, FM_STAGE_NORM, false);
-    fm_gpu_matvec(b, shared, 2, s->x, l->post_norm, FM_STAGE_NORM, false);
     fm_gpu_barrier(b);
-    gate_and_up_of_token(b, l, &of);
+    fm_gpu_matvec_early(b, shared, 2, s->x, l->post_norm, FM_STAGE_NORM, &router);
+    fm_gpu_barrier(b);
+    gate_and_up_of_token(b, l, s->entry, k);
     if (down_at_once(b, l)) {
-        experts_down(b, l, &of);
+        experts_down(b, l, weights);
         fm_gpu_barrier(b);
     } else {
-        token_product(b, l, FM_DOWN, 1, &of);
+        token_product(b, l, FM_DOWN, 1, s->entry, k);
         fm_gpu_matvec(b, &(fm_gpu_product){&l->shared_down, s->shared}, 1, s->inner[0], s->inner[1], FM_STAGE_SWIGLU,
                       false);
         fm_gpu_barrier(b);
@@ -380,7 +362,7 @@ void fm_gpu_settled(fm_backend *b, uint32_t layer) {
         FM_DISPATCH(b, b->copy_words, FM_THREADS, (args.count + FM_THREADS - 1) / FM_THREADS, 1, 1,
                     fm_floats(s->choice, args.count), fm_floats(s->chosen, args.count), FM_CONSTANTS(args));
     }
-    if ((layer + 1) % LAYERS_OF_LIST == 0)
+    if (layer % LAYERS_OF_LIST == 1)
         fm_gpu_commit(b);
 }
 

@@ -45,9 +45,9 @@ fm_gpu_share fm_gpu_share_of(const fm_backend *b, uint32_t cols, uint32_t sets, 
     uint32_t staged = packs < FM_TILE_COLUMNS / 32 ? packs : FM_TILE_COLUMNS / 32;
     while (s.lanes == FM_SIMD && s.split < simds &&
            ((s.lanes * s.split * 4 <= staged && sets * s.split * 2 <= groups * simds) ||
-            (s.lanes * s.split * 2 <= staged && sets * s.split * 2 <= groups * 4)))
+            (s.lanes * s.split * 2 <= staged && sets * s.split * 4 <= groups * simds)))
         s.split *= 2;
-    while (simds > s.split && simds > 4 && 2 * sets * s.split <= groups * simds)
+    while (simds > s.split && simds > 8 && 2 * sets * s.split <= groups * simds)
         simds /= 2;
     uint32_t wanted = (sets * s.split + simds - 1) / simds;
     s.threads = simds * FM_SIMD;
@@ -109,7 +109,7 @@ static fm_arg nowhere(fm_backend *b) {
 }
 
 static void matvec_of(fm_backend *b, const fm_gpu_product *const *p, uint32_t count, fm_range x, fm_range second,
-                      uint32_t stage, bool add) {
+                      uint32_t stage, bool early, bool add, const fm_gpu_router *router) {
     const fm_format *f = &p[0]->m->format;
     uint32_t sets = 0;
     for (uint32_t i = 0; i < count; i++)
@@ -123,10 +123,13 @@ static void matvec_of(fm_backend *b, const fm_gpu_product *const *p, uint32_t co
         .lanes = share.lanes,
         .split = share.split,
         .stage = stage,
+        .early = early,
         .add = add,
+        .experts = router ? router->experts : 0,
+        .k = router ? router->k : 0,
         .eps = b->config.norm_eps,
     };
-    fm_arg a[19];
+    fm_arg a[24];
     for (uint32_t i = 0; i < FM_MATRICES; i++) {
         const fm_gpu_product *of = p[i < count ? i : 0];
         a[4 * i] = fm_gpu_weight_arg(of->m);
@@ -142,12 +145,21 @@ static void matvec_of(fm_backend *b, const fm_gpu_product *const *p, uint32_t co
     }
     a[16] = fm_floats(x, f->cols);
     a[17] = fm_floats(second, f->cols);
-    a[18] = FM_CONSTANTS(args);
-    fm_dispatch(b->device, fm_gpu_list(b), p[0]->m->kernels.vector, a, 19, (fm_groups){groups, 1, 1}, share.threads);
+    const fm_arg unused = a[16];
+    uint64_t entry = sizeof(struct fm_expert);
+    a[18] = router ? fm_floats(router->logits, router->experts) : unused;
+    a[19] = router ? fm_floats(router->choice, router->k) : nowhere(b);
+    a[20] = router ? fm_floats(router->weights, router->k) : nowhere(b);
+    a[21] = router ? fm_bytes(router->all, router->experts * entry) : unused;
+    a[22] = router ? fm_bytes(router->table, router->k * entry) : nowhere(b);
+    a[23] = FM_CONSTANTS(args);
+    fm_dispatch(b->device, fm_gpu_list(b), p[0]->m->kernels.vector, a, 24, (fm_groups){groups + (router ? 1 : 0), 1, 1},
+                share.threads);
 }
 
-void fm_gpu_matvec(fm_backend *b, const fm_gpu_product *products, uint32_t count, fm_range x, fm_range second,
-                   uint32_t stage, bool add) {
+/* In as few dispatches as formats allow; the router goes with the first. */
+static void matvec(fm_backend *b, const fm_gpu_product *products, uint32_t count, fm_range x, fm_range second,
+                   uint32_t stage, bool early, bool add, const fm_gpu_router *router) {
     bool done[8] = {0};
     for (uint32_t i = 0; i < count; i++) {
         const fm_gpu_product *same[FM_MATRICES];
@@ -158,8 +170,18 @@ void fm_gpu_matvec(fm_backend *b, const fm_gpu_product *products, uint32_t count
                 same[n++] = &products[j];
             }
         if (n)
-            matvec_of(b, same, n, x, second, stage, add);
+            matvec_of(b, same, n, x, second, stage, early, add, i == 0 ? router : NULL);
     }
+}
+
+void fm_gpu_matvec(fm_backend *b, const fm_gpu_product *products, uint32_t count, fm_range x, fm_range second,
+                   uint32_t stage, bool add) {
+    matvec(b, products, count, x, second, stage, false, add, NULL);
+}
+
+void fm_gpu_matvec_early(fm_backend *b, const fm_gpu_product *products, uint32_t count, fm_range x, fm_range second,
+                         uint32_t stage, const fm_gpu_router *router) {
+    matvec(b, products, count, x, second, stage, true, false, router);
 }
 
 void fm_gpu_matmul(fm_backend *b, const fm_gpu_matrix *m, uint32_t n, fm_range x, fm_range second, uint32_t stage,
@@ -168,10 +190,9 @@ void fm_gpu_matmul(fm_backend *b, const fm_gpu_matrix *m, uint32_t n, fm_range x
     struct fm_matmul_args args = {n, f->rows, f->cols, fm_gpu_shift(f), stage, add};
     uint64_t in = (uint64_t)n * f->cols;
     FM_DISPATCH(b, m->kernels.block, b->tile_threads, (f->rows + b->tile_rows - 1) / b->tile_rows,
-                (n + b->tile_tokens - 1) / b->tile_tokens, 1, fm_gpu_weight_arg(m), fm_gpu_scale_arg(m), fm_gpu_bias_arg(m),
-                fm_floats(x, in),
-                fm_floats(stage == FM_STAGE_PLAIN ? x : second, in), fm_floats(y, (uint64_t)n * f->rows),
-                FM_CONSTANTS(args));
+                (n + b->tile_tokens - 1) / b->tile_tokens, 1, fm_gpu_weight_arg(m), fm_gpu_scale_arg(m),
+                fm_gpu_bias_arg(m), fm_floats(x, in), fm_floats(stage == FM_STAGE_PLAIN ? x : second, in),
+                fm_floats(y, (uint64_t)n * f->rows), FM_CONSTANTS(args));
 }
 
 void fm_gpu_norm_rows(fm_backend *b, fm_range x, fm_range weight, uint32_t n, fm_range y) {

@@ -24,9 +24,9 @@ def _barriers() -> list[tuple[str, str, tuple[str, str], str]]:
             "if (p.split > 1) { /* a set has FM_ROWS rows then */\n            ",
             "partial[p.simd * FM_ROWS + in_row / quarter] = sum;\n            ",
         ],
-        ("matvec", "experts_by_router"): [
-            "choose_largest(logits, router, k, lane, left, value, chosen);\n        ",
-            "entry[at] = mine;\n    }\n    ",
+        ("matvec", "matvec_and_choice"): [
+            "choose_largest(logits, experts, k, lane, left, value, chosen);\n    ",
+            "sorted[place] = chosen[lane];\n        }\n    }\n    ",
         ],
         ("matvec", "experts_down"): [
             "args.cols, 0, first, staged, totals, lane, 32);\n    ",
@@ -57,9 +57,8 @@ def _barriers() -> list[tuple[str, str, tuple[str, str], str]]:
 
 OTHERS = [
     # Indices.
-    ("matvec", "experts_down", ("weights[place_chosen] = weight;\n    bool", "weights[lane] = weight;\n    bool"), "plain"),
     ("matvec", "experts_down", ("row < args.rows;\n    float old", "row < args.rows + 8;\n    float old"), "address"),
-    ("matvec", "experts_by_router", ("w.by_router ? w.first + expert : w", "w.by_router ? w.first : w"), "plain"),
+    ("matvec", "matvec_and_choice", ("ulong(place) : all", "ulong(i) : all"), "plain"),
     ("matvec", "matvec", ("y[row] = add ?", "y[row / 2] = add ?"), "plain"),
     ("matvec", "experts_matvec", ("w.table + which / w.matrices;", "w.table + which % 2;"), "plain"),
     ("matmul", "experts_matmul", ("/ args.per_token;", "% args.per_token;"), "plain"),

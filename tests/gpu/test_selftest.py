@@ -60,8 +60,8 @@ def test_every_kernel_passes_on_soft() -> None:
 @pytest.mark.parametrize(
     ("fault", "names"),
     [
-        (("expert->part[part + 2]", "expert->part[part + 1]"), {"experts_matvec", "experts_by_router", "experts_matmul"}),
-        (("weight = e / simd_sum(e);", "weight = e / (simd_sum(e) * 1.001f);"), {"choose", "experts_by_router", "experts_down"}),
+        (("expert->part[part + 2]", "expert->part[part + 1]"), {"experts_matvec", "experts_matmul"}),
+        (("weight = e / simd_sum(e);", "weight = e / (simd_sum(e) * 1.001f);"), {"choose", "matvec_and_choice"}),
     ],
 )
 def test_a_wrong_kernel_is_named(fault: tuple[str, str], names: set[str]) -> None:

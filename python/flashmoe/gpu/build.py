@@ -134,7 +134,8 @@ def _compile_ptx(clang: str, architecture: str, source: str, variant: tuple[int,
         run_clang(
             [clang, "-x", "cuda", "--cuda-device-only", f"--cuda-gpu-arch={architecture}", "-nocudainc"]
             + ["-nocudalib", "-Xclang", "-target-feature", "-Xclang", version, "-std=c++17", "-O3"]
-            + ["-ffp-contract=off", "-mllvm", "-nvptx-prec-divf32=0", "-S", f"-I{HERE}", *defines, str(text), "-o", str(Path(work) / "made")]
+            + ["-ffp-contract=off", "-mllvm", "-nvptx-prec-divf32=0"]  # fast division, off by two last bits
+            + ["-S", f"-I{HERE}", *defines, str(text), "-o", str(Path(work) / "made")]
         )
         os.replace(Path(work) / "made", target)
 

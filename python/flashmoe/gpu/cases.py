@@ -57,6 +57,13 @@ def unset(*shape: int) -> np.ndarray:
     return np.full(shape, np.nan, np.float32)
 
 
+def choice(logits: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+    """The ids of the k largest in ascending order, and their softmax."""
+    ids = np.sort(np.argsort(-logits, kind="stable")[:k])
+    p = np.exp(logits[ids].astype(np.float64) - logits.max())
+    return ids, p / p.sum()
+
+
 # ---- products --------------------------------------------------------------------------------------------------------
 
 
@@ -71,8 +78,11 @@ def matvec(
     threads: int = 64,
     groups: int = 2,
     split: int = 1,
+    early: int = 0,
+    experts: int = 0,
     **options: Any,
 ) -> None:
+    """experts: of a router, of which one more group chooses five."""
     rng = np.random.default_rng(1)
     matrices = [Weights(r, cols, form, rng, group, scale) for r in rows]
     x, second = floats(rng, cols), floats(rng, cols)
@@ -84,16 +94,28 @@ def matvec(
     for i in range(4):
         m = matrices[min(i, len(rows) - 1)]
         args += [*m.parts, y[i] if i < len(rows) else np.zeros(4, np.float32)]
-    four = [*rows, 0, 0, 0][:4]
+    four, k = [*rows, 0, 0, 0][:4], 5
+    logits, entries = floats(rng, max(4, experts)), rng.integers(0, 1 << 60, (max(1, experts), 10)).astype(np.uint64)
     args += [
-        x, second,
+        x, second, logits, np.full(k, -1, np.int32), unset(k), entries, np.zeros((k, 10), np.uint64),
         pack(*four, *[*starts, 0, 0, 0, 0][:5], len(rows), cols, matrices[0].shift, lanes, split,
-             stage, add, EPS),
+             stage, early, add, experts, k, EPS),
     ]  # fmt: skip
-    out = run("matvec", "matvec", args, (starts[-1], 1, 1), threads, constants=matrices[0].constants, **options)
+    all_groups = starts[-1] + (1 if experts else 0)
+    out = run("matvec", "matvec", args, (all_groups, 1, 1), threads, constants=matrices[0].constants, **options)
+    if experts:
+        ids, softmax = choice(logits, k)
+        assert out[19].tolist() == ids.tolist()
+        close(out[20], softmax)
+        assert np.array_equal(out[22][:, :9], entries[ids, :9])
+        assert np.array_equal(out[22][:, 9], np.arange(k))
     given = {0: x, 1: norm(x.astype(np.float64), second), 2: silu(x.astype(np.float64)) * second}[stage]
     for i, m in enumerate(matrices):
         close(out[4 * i + 3], m.values @ given + (before[i] if add else 0))
+
+
+def matvec_and_choice(**options: Any) -> None:
+    matvec(**{"early": 1, "experts": 71, **options})
 
 
 def matvec_wide(**options: Any) -> None:
@@ -101,56 +123,35 @@ def matvec_wide(**options: Any) -> None:
     matvec(**{"rows": (19,), "cols": 8192, "threads": 128, "groups": 1, "split": 2, **options})
 
 
-def choice(logits: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
-    """Ids in ascending order, and their softmax."""
-    ids = np.sort(np.argsort(-logits, kind="stable")[:k])
-    p = np.exp(logits[ids].astype(np.float64) - logits.max())
-    return ids, p / p.sum()
-
-
 def experts_matvec(
-    form: int | str = 4,
-    stage: int = 1,
-    cols: int = 64,
-    rows: int = 21,
-    groups: int = 2,
-    router: int = 0,
-    **options: Any,
+    form: int | str = 4, stage: int = 1, cols: int = 64, rows: int = 21, groups: int = 2, **options: Any
 ) -> None:
-    """Of a table of three experts with places, or of five of `router` experts, which its logits choose."""
     rng = np.random.default_rng(2)
-    k, lanes = 5, lanes_for(cols)
-    count = router or 3
-    experts = [[Weights(rows, cols, form, rng) for _ in range(3)] for _ in range(count)]
-    memories = [part for expert in experts for m in expert for part in m.parts]
-    logits = floats(rng, max(4, router))
-    ids, softmax = choice(logits, k)
-    places = list(range(k)) if router else [4, 0, 3]
+    k, experts, lanes = 5, 3, lanes_for(cols)
+    chosen = [[Weights(rows, cols, form, rng) for _ in range(3)] for _ in range(experts)]
+    memories = [part for expert in chosen for m in expert for part in m.parts]
+    places = [4, 0, 3]
     separate = stage == 2
     x = floats(rng, k, cols) if separate else floats(rng, cols)
     second = floats(rng, k, cols) if separate else floats(rng, cols)
     matrices = 1 if separate else 2
     y = [unset(k, rows), unset(k, rows)]
-    table = np.zeros((count, 10), np.uint64)
-    if not router:
-        table[:, 9] = places
+    table = np.zeros((experts, 10), np.uint64)
+    table[:, 9] = places
     args: list[np.ndarray | bytes] = [
-        table, x, second, *y, logits, np.full(k, -1, np.int32), unset(k),
-        pack(2 if separate else 0, 1, matrices, 1 if separate else len(places), rows, cols, 5, lanes, 1, stage,
-             cols if separate else 0, router, k, 1 if router else 0, EPS),
+        table, x, second, *y,
+        pack(2 if separate else 0, 1, matrices, 1 if separate else experts, rows, cols, 5, lanes, 1, stage,
+             cols if separate else 0, EPS),
     ]  # fmt: skip
     addresses = [Address(0, i // 9 * 80 + i % 9 * 8, len(args) + i) for i in range(len(memories))]
     out = run(
-        "matvec", "experts_matvec", args, (groups, len(places) if separate else 1, 1), 64,
-        constants=experts[0][0].constants, memories=memories, addresses=addresses, **options,
+        "matvec", "experts_matvec", args, (groups, experts if separate else 1, 1), 64,
+        constants=chosen[0][0].constants, memories=memories, addresses=addresses, **options,
     )  # fmt: skip
     given = norm(x.astype(np.float64), second)
-    if router and not separate:
-        assert out[6].tolist() == ids.tolist()
-        close(out[7], softmax)
     for place in set(range(k)) - set(places):
         assert np.isnan(out[3][place]).all()
-    for place, expert in zip(places, [experts[i] for i in ids] if router else experts, strict=True):
+    for place, expert in zip(places, chosen, strict=True):
         if separate:
             close(out[3][place], expert[2].values @ (silu(x[place].astype(np.float64)) * second[place]))
         else:
@@ -158,35 +159,29 @@ def experts_matvec(
             close(out[4][place], expert[1].values @ given)
 
 
-def experts_by_router(**options: Any) -> None:
-    experts_matvec(router=71, **options)
-
-
 def experts_down(
     form: int | str = 4, cols: int = 96, rows: int = 83, sets: int = 1, k: int = 3, **options: Any
 ) -> None:
     rng = np.random.default_rng(13)
-    router, lanes = 40, lanes_for(cols)
+    lanes = lanes_for(cols)
     of_set = 32 // lanes * 4
-    experts = [[Weights(rows, cols, form, rng) for _ in range(3)] for _ in range(router)]
+    experts = [[Weights(rows, cols, form, rng) for _ in range(3)] for _ in range(k)]
     memories = [part for expert in experts for m in expert for part in m.parts]
     shared = Weights(rows, cols, form, rng)
-    logits, gate, up = floats(rng, router), floats(rng, k, cols), floats(rng, k, cols)
+    weights, gate, up = floats(rng, k), floats(rng, k, cols), floats(rng, k, cols)
     shared_gate, shared_up, opened, y = floats(rng, cols), floats(rng, cols), floats(rng, 1), floats(rng, rows)
-    before = y.astype(np.float64)
+    wanted = y + sigmoid(opened) * (shared.values @ (silu(shared_gate.astype(np.float64)) * shared_up))
     args: list[np.ndarray | bytes] = [
-        np.zeros((router, 10), np.uint64), logits, gate, up, *shared.parts, shared_gate, shared_up, opened, y,
-        pack(rows, cols, shared.shift, lanes, router, k, sets),
+        np.zeros((k, 10), np.uint64), weights, gate, up, *shared.parts, shared_gate, shared_up, opened, y,
+        pack(rows, cols, shared.shift, lanes, k, sets),
     ]  # fmt: skip
     addresses = [Address(0, i // 9 * 80 + i % 9 * 8, len(args) + i) for i in range(len(memories))]
     out = run(
         "matvec", "experts_down", args, (-(-rows // (of_set * sets)), 1, 1), 32 * (k + 1),
         constants=shared.constants, memories=memories, addresses=addresses, **options,
     )  # fmt: skip
-    ids, softmax = choice(logits, k)
-    wanted = before + sigmoid(opened) * (shared.values @ (silu(shared_gate.astype(np.float64)) * shared_up))
-    for place, (e, weight) in enumerate(zip(ids, softmax, strict=True)):
-        wanted += weight * (experts[e][2].values @ (silu(gate[place].astype(np.float64)) * up[place]))
+    for place, expert in enumerate(experts):
+        wanted += weights[place] * (expert[2].values @ (silu(gate[place].astype(np.float64)) * up[place]))
     close(out[10], wanted)
 
 
@@ -469,9 +464,9 @@ CASES: dict[str, Callable[..., None]] = {
     for f in (
         *(
             matvec,
+            matvec_and_choice,
             matvec_wide,
             experts_matvec,
-            experts_by_router,
             experts_down,
             matmul,
             experts_matmul,
