@@ -31,12 +31,24 @@ static void choose_all(fm_backend *b, uint32_t first, uint32_t n) {
                 fm_floats(s->weighted, all), FM_CONSTANTS(args));
 }
 
-static void shared_token(fm_backend *b, const fm_gpu_layer *l) {
+/* What a token's router says, and the shared expert's gate. Dispatches of products are the same ones whether every
+ * expert is resident or not, since how they are shared out decides the last bits. */
+static void router_of_token(fm_backend *b, const fm_gpu_layer *l) {
     fm_gpu_scratch *s = &b->scratch;
-    const fm_gpu_product products[] = {
-        {&l->shared_gate, s->inner[0]}, {&l->shared_up, s->inner[1]}, {&l->shared_expert_gate, s->shared_gate}};
-    fm_gpu_matvec_early(b, products, 3, s->x, l->post_norm, FM_STAGE_NORM, NULL);
+    const fm_gpu_product products[] = {{&l->router, s->router}, {&l->shared_expert_gate, s->shared_gate}};
+    fm_gpu_matvec(b, products, 2, s->x, l->post_norm, FM_STAGE_NORM, false);
     fm_gpu_barrier(b);
+}
+
+static void shared_gate_and_up(fm_backend *b, const fm_gpu_layer *l, const fm_gpu_router *router) {
+    fm_gpu_scratch *s = &b->scratch;
+    const fm_gpu_product products[] = {{&l->shared_gate, s->inner[0]}, {&l->shared_up, s->inner[1]}};
+    fm_gpu_matvec_early(b, products, 2, s->x, l->post_norm, FM_STAGE_NORM, router);
+    fm_gpu_barrier(b);
+}
+
+static void shared_down(fm_backend *b, const fm_gpu_layer *l) {
+    fm_gpu_scratch *s = &b->scratch;
     fm_gpu_matvec(b, &(fm_gpu_product){&l->shared_down, s->shared}, 1, s->inner[0], s->inner[1], FM_STAGE_SWIGLU,
                   false);
 }
@@ -62,8 +74,7 @@ fm_status fm_gpu_route(fm_backend *b, uint32_t layer, uint32_t n, int32_t *exper
     fm_gpu_scratch *s = &b->scratch;
     uint32_t chunk = b->plan.chunk, hidden = b->config.hidden;
     if (n == 1) {
-        fm_gpu_matvec(b, &(fm_gpu_product){&l->router, s->router}, 1, s->x, l->post_norm, FM_STAGE_NORM, false);
-        fm_gpu_barrier(b);
+        router_of_token(b, l);
         choose_all(b, 0, 1);
     } else {
         fm_gpu_norm_rows(b, s->x, l->post_norm, n, s->h);
@@ -78,10 +89,12 @@ fm_status fm_gpu_route(fm_backend *b, uint32_t layer, uint32_t n, int32_t *exper
         }
     }
     fm_ticket choice = fm_gpu_commit(b);
-    if (n == 1)
-        shared_token(b, l);
-    else
+    if (n == 1) {
+        shared_gate_and_up(b, l, NULL);
+        shared_down(b, l);
+    } else {
         shared_block(b, l, n);
+    }
     fm_gpu_commit(b);
     fm_status status = fm_wait(b->device, choice, err);
     if (status != FM_OK)
@@ -340,20 +353,15 @@ void fm_gpu_settled(fm_backend *b, uint32_t layer) {
     const fm_gpu_router router = {
         c->experts, k, s->router, fm_at(s->choice, at), weights, fm_at(s->entries, layer * c->experts * entry),
         s->entry};
-    const fm_gpu_product route[] = {{&l->router, s->router}, {&l->shared_expert_gate, s->shared_gate}};
-    const fm_gpu_product shared[] = {{&l->shared_gate, s->inner[0]}, {&l->shared_up, s->inner[1]}};
-    fm_gpu_matvec(b, route, 2, s->x, l->post_norm, FM_STAGE_NORM, false);
-    fm_gpu_barrier(b);
-    fm_gpu_matvec_early(b, shared, 2, s->x, l->post_norm, FM_STAGE_NORM, &router);
-    fm_gpu_barrier(b);
+    router_of_token(b, l);
+    shared_gate_and_up(b, l, &router);
     gate_and_up_of_token(b, l, s->entry, k);
     if (down_at_once(b, l)) {
         experts_down(b, l, weights);
         fm_gpu_barrier(b);
     } else {
         token_product(b, l, FM_DOWN, 1, s->entry, k);
-        fm_gpu_matvec(b, &(fm_gpu_product){&l->shared_down, s->shared}, 1, s->inner[0], s->inner[1], FM_STAGE_SWIGLU,
-                      false);
+        shared_down(b, l);
         fm_gpu_barrier(b);
         combine(b, 1, weights);
     }
