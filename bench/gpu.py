@@ -164,7 +164,7 @@ def share_of(cols: int, sets: int, times: int) -> tuple[int, int, int]:
         and split < simds
         and (
             (lanes(cols) * split * 4 <= staged and sets * split * 2 <= groups * simds)
-            or (lanes(cols) * split * 2 <= staged and sets * split * 4 <= groups * simds)
+            or (lanes(cols) * split * 2 <= staged and sets * split * 2 <= groups * simds)
         )
     ):
         split *= 2
@@ -226,12 +226,13 @@ def experts(k: int, inner: int, hidden: int, down: bool) -> tuple[int, float]:
 def attention(heads: int, kv_heads: int, dim: int, positions: int) -> tuple[int, float]:
     size = 2 * kv_heads * positions * dim * 4
     sets = [(Memory(size // 2), Memory(size // 2)) for _ in range(max(1, COLD // size))]
-    spans = positions // 256
-    q, partial = Memory(4 * heads * dim), Memory(4 * heads * spans * (dim + 2))
-    constants = pack(heads, kv_heads, dim, positions - 1, 0, 1, positions, spans)
+    span = min(256, max(32, -(-positions // (128 * 32)) * 32))
+    spans = -(-positions // span)
+    q, partial = Memory(4 * heads * dim), Memory(4 * heads * spans * (dim + 4))
+    constants = pack(heads, kv_heads, dim, positions - 1, 0, 1, positions, spans, span)
     kernel = cuda.function("attend_split", (4, 15, 1))
     blocks = -(-(heads // kv_heads) // 8)
-    launches = [Launch(kernel, [q, k, v, partial, constants], (spans, blocks, kv_heads), 128) for k, v in sets]
+    launches = [Launch(kernel, [q, k, v, partial, constants], (spans, blocks, kv_heads), 256) for k, v in sets]
     return size, seconds(lambda i: launches[i % len(launches)](), 40)
 
 
@@ -266,6 +267,7 @@ CASES: dict[str, Callable[[], tuple[int, float]]] = {
     "40 experts of 397B, down": lambda: experts(40, 1024, 4096, True),
     "8 experts of 35B, gate and up": lambda: experts(8, 512, 2048, False),
     "8 experts of 35B, down": lambda: experts(8, 512, 2048, True),
+    "attention, 16 heads, 2 kv, 1000 positions": lambda: attention(16, 2, 256, 1000),
     "attention, 32 heads, 2 kv, 32768 positions": lambda: attention(32, 2, 256, 32768),
     "delta step, 64 heads of 128 x 128": lambda: delta(64, 16, 128),
 }

@@ -51,49 +51,70 @@ kernel void rope(device const float *q_gate [[buffer(0)]], device const float *k
             values[cached + d] = v[(ulong(t) * args.kv_heads + h) * dim + d];
 }
 
-/* One token, one span of FM_SPAN positions, FM_SPAN_HEADS query heads of a key/value head. Groups: x spans, y blocks of
- * query heads of a key/value head, z key/value heads. partial [head][span][dim + 2]: the sum weighted by exp(score -
- * largest), the largest score, the sum of the weights. */
+/* Keys of a position that 8 lanes read at once, each a float4 of every 8; positions whose values a thread does. */
+#define KEY_QUADS (FM_HEAD_MOST / 4 / 8)
+#define VALUES    8
+
+/* Eight sums over eight lanes: each lane gets the one of its number. */
+inline float sum_of_eight(thread float *s, uint lane) {
+    UNROLL
+    for (ushort half_of = 4; half_of > 0; half_of /= 2) {
+        bool upper = (lane & half_of) != 0;
+        UNROLL
+        for (ushort i = 0; i < half_of; i++)
+            s[i] = (upper ? s[i + half_of] : s[i]) + simd_shuffle_xor(upper ? s[i] : s[i + half_of], half_of);
+    }
+    return s[0];
+}
+
+/* One token, one span of positions, FM_SPAN_HEADS query heads of a key/value head. Groups: x spans, y blocks of query
+ * heads of a key/value head, z key/value heads. partial [head][span][dim + FM_SPAN_STRIDE]: the sum weighted by
+ * exp(score - largest), the largest score, the sum of the weights. dim: a multiple of 4, at most four for each thread.
+ *
+ * Eight lanes share a position's key, so a sum over them is for all heads at once; then a thread has four columns of the
+ * values for a part of the positions. */
+[[max_total_threads_per_threadgroup(FM_VECTOR_THREADS)]]
 kernel void attend_split(device const float *q [[buffer(0)]], device const float *keys [[buffer(1)]],
                          device const float *values [[buffer(2)]], device float *partial [[buffer(3)]],
                          constant fm_attend_args &args [[buffer(4)]], uint3 group [[threadgroup_position_in_grid]],
                          uint lane [[thread_index_in_simdgroup]], uint simd [[simdgroup_index_in_threadgroup]],
                          uint simds [[simdgroups_per_threadgroup]]) {
-    threadgroup float weight[FM_SPAN_HEADS * FM_SPAN];
-    uint dim = args.dim, share = args.heads / args.kv_heads;
+    threadgroup float4 quads_of_heads[FM_SPAN_HEADS * FM_HEAD_MOST / 4]; /* queries, then sums */
+    threadgroup float4 weights[FM_SPAN_HEADS * FM_SPAN / 4];
+    threadgroup float *weight = (threadgroup float *)weights;
+    uint quads = args.dim / 4, share = args.heads / args.kv_heads, thread_index = simd * 32 + lane, threads = simds * 32;
     uint first_head = group.z * share + group.y * FM_SPAN_HEADS;
     uint heads = min(share - group.y * FM_SPAN_HEADS, uint(FM_SPAN_HEADS));
-    uint from = group.x * FM_SPAN, count = min(args.position + 1 - from, uint(FM_SPAN));
-    device const float *k = keys + (ulong(group.z) * args.context + from) * dim;
-    device const float *v = values + (ulong(group.z) * args.context + from) * dim;
+    uint from = group.x * args.span, count = min(args.position + 1 - from, args.span);
+    ulong at = (ulong(group.z) * args.context + from) * quads;
+    device const float4 *k = (device const float4 *)keys + at, *v = (device const float4 *)values + at;
+    device const float4 *query = (device const float4 *)q + (ulong(args.first) * args.heads + first_head) * quads;
 
-    float mine[FM_SPAN_HEADS][FM_HEAD_MOST / 32];
-    UNROLL
-    for (uint h = 0; h < FM_SPAN_HEADS; h++)
+    for (uint i = thread_index; i < FM_SPAN_HEADS * quads; i += threads)
+        quads_of_heads[i] = i < heads * quads ? query[i] : float4(0.0f, 0.0f, 0.0f, 0.0f);
+    threadgroup_barrier(mem_flags::mem_threadgroup);
+    uint part = lane % 8;
+    for (uint base = simd * 4; base < count; base += simds * 4) {
+        uint p = base + lane / 8;
+        device const float4 *row = k + min(p, count - 1) * quads;
+        float4 key[KEY_QUADS];
         UNROLL
-        for (uint i = 0; i < FM_HEAD_MOST / 32; i++) {
-            uint d = i * 32 + lane;
-            mine[h][i] = h < heads && d < dim ? q[(ulong(args.first) * args.heads + first_head + h) * dim + d] : 0.0f;
-        }
-    for (uint p = simd; p < count; p += simds) {
+        for (uint j = 0; j < KEY_QUADS; j++)
+            key[j] = part + 8 * j < quads ? row[part + 8 * j] : float4(0.0f, 0.0f, 0.0f, 0.0f);
         float score[FM_SPAN_HEADS];
         UNROLL
         for (uint h = 0; h < FM_SPAN_HEADS; h++)
             score[h] = 0;
         UNROLL
-        for (uint i = 0; i < FM_HEAD_MOST / 32; i++) {
-            uint d = i * 32 + lane;
-            float key = d < dim ? k[p * dim + d] : 0.0f;
-            UNROLL
-            for (uint h = 0; h < FM_SPAN_HEADS; h++)
-                score[h] = fma(mine[h][i], key, score[h]);
-        }
-        UNROLL
-        for (uint h = 0; h < FM_SPAN_HEADS; h++) {
-            float sum = simd_sum(score[h]);
-            if (lane == 0)
-                weight[h * FM_SPAN + p] = sum;
-        }
+        for (uint j = 0; j < KEY_QUADS; j++)
+            if (8 * j < quads) {
+                UNROLL
+                for (uint h = 0; h < FM_SPAN_HEADS; h++)
+                    score[h] += dot(key[j], quads_of_heads[h * quads + min(part + 8 * j, quads - 1)]);
+            }
+        float of_part = sum_of_eight(score, lane);
+        if (p < count)
+            weight[part * FM_SPAN + p] = of_part;
     }
     threadgroup_barrier(mem_flags::mem_threadgroup);
     for (uint h = simd; h < heads; h += simds) {
@@ -101,78 +122,123 @@ kernel void attend_split(device const float *q [[buffer(0)]], device const float
         for (uint p = lane; p < count; p += 32)
             most = max(most, weight[h * FM_SPAN + p]);
         most = simd_max(most);
-        for (uint p = lane; p < count; p += 32) {
-            float w = exp(weight[h * FM_SPAN + p] - most);
+        for (uint p = lane; p < FM_SPAN; p += 32) {
+            float w = p < count ? exp(weight[h * FM_SPAN + p] - most) : 0.0f;
             weight[h * FM_SPAN + p] = w;
             sum += w;
         }
         sum = simd_sum(sum);
         if (lane == 0) {
-            ulong at = (ulong(first_head + h) * args.spans + group.x) * (dim + 2) + dim;
-            partial[at] = most;
-            partial[at + 1] = sum;
+            ulong end = (ulong(first_head + h) * args.spans + group.x) * (args.dim + FM_SPAN_STRIDE) + args.dim;
+            partial[end] = most;
+            partial[end + 1] = sum;
         }
     }
     threadgroup_barrier(mem_flags::mem_threadgroup);
-    for (uint d = simd * 32 + lane; d < dim; d += simds * 32) {
-        float sum[FM_SPAN_HEADS];
+    uint parts = threads / quads, mine = thread_index / quads, column = thread_index % quads;
+    float4 sums[FM_SPAN_HEADS];
+    UNROLL
+    for (uint h = 0; h < FM_SPAN_HEADS; h++)
+        sums[h] = float4(0.0f, 0.0f, 0.0f, 0.0f);
+    for (uint p = mine < parts ? mine * VALUES : count; p < count; p += parts * VALUES) {
+        float4 value[VALUES];
         UNROLL
-        for (uint h = 0; h < FM_SPAN_HEADS; h++)
-            sum[h] = 0;
-        for (uint p = 0; p < count; p++) {
-            float value = v[p * dim + d];
+        for (uint j = 0; j < VALUES; j++)
+            value[j] = v[min(p + j, count - 1) * quads + column];
+        UNROLL
+        for (uint j = 0; j < VALUES; j += 4)
             UNROLL
             for (uint h = 0; h < FM_SPAN_HEADS; h++)
-                if (h < heads)
-                    sum[h] = fma(weight[h * FM_SPAN + p], value, sum[h]);
+                if (h < heads) {
+                    float4 w = weights[(h * FM_SPAN + p + j) / 4];
+                    sums[h] = fma_of(value[j], w.x, sums[h]);
+                    sums[h] = fma_of(value[j + 1], w.y, sums[h]);
+                    sums[h] = fma_of(value[j + 2], w.z, sums[h]);
+                    sums[h] = fma_of(value[j + 3], w.w, sums[h]);
+                }
+    }
+    /* One part after the other adds its sums, and the last has them all. */
+    for (uint i = 0; i < parts; i++) {
+        if (mine == i) {
+            UNROLL
+            for (uint h = 0; h < FM_SPAN_HEADS; h++)
+                if (h < heads) {
+                    if (i > 0)
+                        sums[h] += quads_of_heads[h * quads + column];
+                    if (i + 1 < parts)
+                        quads_of_heads[h * quads + column] = sums[h];
+                    else
+                        ((device float4 *)partial)[(ulong(first_head + h) * args.spans + group.x) *
+                                                       (quads + FM_SPAN_STRIDE / 4) +
+                                                   column] = sums[h];
+                }
         }
-        UNROLL
-        for (uint h = 0; h < FM_SPAN_HEADS; h++)
-            if (h < heads)
-                partial[(ulong(first_head + h) * args.spans + group.x) * (dim + 2) + d] = sum[h];
+        threadgroup_barrier(mem_flags::mem_threadgroup);
     }
 }
 
+#define FACTORS 1024 /* of spans, in threadgroup memory */
 
-/* out[head] = (sum over spans) * sigmoid(gate); a group for each head. */
+/* out[head] = (sum over spans) * sigmoid(gate); a group for each head, of 512 threads at most and dim / 4 at least. */
 kernel void attend_merge(device const float *partial [[buffer(0)]], device const float *q_gate [[buffer(1)]],
                          device float *out [[buffer(2)]], constant fm_attend_args &args [[buffer(3)]],
-                         uint3 group [[threadgroup_position_in_grid]],
-                         uint3 thread_index [[thread_position_in_threadgroup]],
-                         uint3 threads [[threads_per_threadgroup]]) {
-    uint dim = args.dim;
-    device const float *mine = partial + ulong(group.x) * args.spans * (dim + 2);
-    float most = LEAST;
-    for (uint from = 0; from < args.spans; from += AT_ONCE) {
-        float of[AT_ONCE];
-        UNROLL
-        for (uint j = 0; j < AT_ONCE; j++)
-            of[j] = mine[ulong(min(from + j, args.spans - 1)) * (dim + 2) + dim];
-        UNROLL
-        for (uint j = 0; j < AT_ONCE; j++)
-            most = max(most, of[j]);
-    }
-    for (uint d = thread_index.x; d < dim; d += threads.x) {
-        float sum = 0, total = 0;
-        for (uint from = 0; from < args.spans; from += AT_ONCE) {
-            float value[AT_ONCE], highest[AT_ONCE], weight[AT_ONCE];
-            UNROLL
-            for (uint j = 0; j < AT_ONCE; j++) {
-                device const float *span = mine + ulong(min(from + j, args.spans - 1)) * (dim + 2);
-                value[j] = span[d];
-                highest[j] = span[dim];
-                weight[j] = span[dim + 1];
-            }
-            UNROLL
-            for (uint j = 0; j < AT_ONCE; j++) {
-                float factor = from + j < args.spans ? exp(highest[j] - most) : 0.0f;
-                sum = fma(value[j], factor, sum);
-                total = fma(weight[j], factor, total);
-            }
+                         uint3 group [[threadgroup_position_in_grid]], uint lane [[thread_index_in_simdgroup]],
+                         uint simd [[simdgroup_index_in_threadgroup]], uint simds [[simdgroups_per_threadgroup]]) {
+    threadgroup float factor[FACTORS];
+    threadgroup float4 sums[FM_VECTOR_THREADS];
+    threadgroup float largest[FM_VECTOR_THREADS / 32];
+    threadgroup float totals[FM_VECTOR_THREADS / 32];
+    uint dim = args.dim, quads = dim / 4, stride = dim + FM_SPAN_STRIDE;
+    uint thread_index = simd * 32 + lane, threads = simds * 32;
+    device const float *mine = partial + ulong(group.x) * args.spans * stride;
+    float most = LEAST, total = 0;
+    for (uint i = thread_index; i < args.spans; i += threads)
+        most = max(most, mine[ulong(i) * stride + dim]);
+    most = simd_max(most);
+    if (lane == 0)
+        largest[simd] = most;
+    threadgroup_barrier(mem_flags::mem_threadgroup);
+    for (uint i = 0; i < simds; i++)
+        most = max(most, largest[i]);
+    uint parts = threads / quads, part = thread_index / quads, column = thread_index % quads;
+    float4 sum = float4(0.0f, 0.0f, 0.0f, 0.0f);
+    for (uint from = 0; from < args.spans; from += FACTORS) {
+        uint count = min(args.spans - from, uint(FACTORS));
+        device const float *spans = mine + ulong(from) * stride;
+        for (uint i = thread_index; i < count; i += threads) {
+            float f = exp(spans[ulong(i) * stride + dim] - most);
+            factor[i] = f;
+            total = fma(spans[ulong(i) * stride + dim + 1], f, total);
         }
-        ulong head = ulong(args.first) * args.heads + group.x;
-        out[head * dim + d] = sum / total * sigmoid(q_gate[head * 2 * dim + dim + d]);
+        threadgroup_barrier(mem_flags::mem_threadgroup);
+        for (uint first = part < parts ? part : count; first < count; first += parts * AT_ONCE) {
+            float4 value[AT_ONCE];
+            UNROLL
+            for (uint j = 0; j < AT_ONCE; j++)
+                value[j] = ((device const float4 *)(spans + ulong(min(first + j * parts, count - 1)) * stride))[column];
+            UNROLL
+            for (uint j = 0; j < AT_ONCE; j++)
+                if (first + j * parts < count)
+                    sum = fma_of(value[j], factor[first + j * parts], sum);
+        }
+        threadgroup_barrier(mem_flags::mem_threadgroup);
     }
+    total = simd_sum(total);
+    if (lane == 0)
+        totals[simd] = total;
+    sums[thread_index] = sum;
+    threadgroup_barrier(mem_flags::mem_threadgroup);
+    if (thread_index >= quads)
+        return;
+    total = 0;
+    for (uint i = 0; i < simds; i++)
+        total += totals[i];
+    for (uint i = 1; i < parts; i++)
+        sum += sums[i * quads + column];
+    ulong head = ulong(args.first) * args.heads + group.x;
+    device const float *gate = q_gate + head * 2 * dim + dim + 4 * column;
+    float4 open = float4(sigmoid(gate[0]), sigmoid(gate[1]), sigmoid(gate[2]), sigmoid(gate[3]));
+    ((device float4 *)(out + head * dim))[column] = sum * (1.0f / total) * open;
 }
 
 #define SCORES 36 /* stride of a row of scores */

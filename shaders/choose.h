@@ -67,8 +67,8 @@ inline uint place_of_choice(uint k, uint lane, threadgroup const float *value, t
     return place;
 }
 
-/* The choice of one token for experts_matvec, by one SIMD group of a threadgroup that does nothing else: ids, weights, and
- * of a table of all experts the entries of the chosen ones, which are copied as words. */
+/* The choice of one token for experts_matvec, by one SIMD group of a threadgroup that does nothing else: ids, weights,
+ * and of a table of all experts the entries of the chosen ones, which are copied as words. */
 inline void choose_entries(device const float *logits, uint experts, uint k, device int *ids, device float *weights,
                            device const ulong *all, device ulong *table, threadgroup uint *left,
                            threadgroup float *value, threadgroup uint *chosen, threadgroup uint *sorted, uint lane,

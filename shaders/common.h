@@ -73,4 +73,9 @@ inline float sum_of_lanes(float value, uint lanes) {
     return value;
 }
 
+/* a b + c. */
+inline float4 fma_of(float4 a, float b, float4 c) {
+    return float4(fma(a.x, b, c.x), fma(a.y, b, c.y), fma(a.z, b, c.z), fma(a.w, b, c.w));
+}
+
 #endif

@@ -56,10 +56,6 @@ inline float4 quad_of(device const float *row, uint d, uint dk) {
     return v;
 }
 
-inline float4 fma_of(float4 a, float b, float4 c) {
-    return float4(fma(a.x, b, c.x), fma(a.y, b, c.y), fma(a.z, b, c.z), fma(a.w, b, c.w));
-}
-
 /* One step of the delta rule for one row of S, of which a lane has `quads`; returns o. */
 inline float delta_rule(thread float4 *s, thread const float4 *q, thread const float4 *k, uint quads, float v, float decay,
                         float beta) {

@@ -25,15 +25,18 @@
 #define FM_VECTOR_THREADS 512  /* matvec: threads of a group at most */
 #define FM_BLOCK          32   /* matmul: tokens and rows of a tile */
 #define FM_MATRICES       4    /* matvec: matrices of one dispatch */
-#define FM_SPAN           256  /* attend_split: positions of a span */
+#define FM_SPAN           256  /* attend_split: positions of a span at most */
+#define FM_SPAN_LEAST     32   /* and what it is a multiple of */
+#define FM_SPANS          128  /* as many as a GPU is busy with */
+#define FM_SPAN_STRIDE    4    /* attend_split: floats of a span's result beside its sums */
 #define FM_SPAN_HEADS     8    /* attend_split: query heads of a group */
 #define FM_KEYS           32   /* attend_block: positions of a tile; the KV cache is a multiple of it long */
 #define FM_QUERIES        16   /* attend_block: query rows of a group */
 #define FM_HEAD_MOST      256  /* head sizes: keys, values, linear keys, linear values */
 #define FM_EXPERTS_MOST   2048
-#define FM_CHOSEN_MOST    32 /* experts of a token */
+#define FM_CHOSEN_MOST    32  /* experts of a token */
 #define FM_DOWN_PACKS     192 /* experts_down: packs of 32 columns of all experts of a token */
-#define FM_DOWN_ROWS      32 /* experts_down: rows of a group */
+#define FM_DOWN_ROWS      32  /* experts_down: rows of a group */
 
 /* How x gets into threadgroup memory. */
 #define FM_STAGE_PLAIN  0
@@ -53,8 +56,8 @@ struct fm_matvec_args {
     FM_UINT lanes; /* of a SIMD group that share a row: 4 to 32, a power of two */
     FM_UINT split; /* SIMD groups that share a set; more than 1 only with 32 lanes */
     FM_UINT stage;
-    FM_UINT early; /* x is from two dispatches ago or earlier */
-    FM_UINT add;   /* y += instead of y = */
+    FM_UINT early;      /* x is from two dispatches ago or earlier */
+    FM_UINT add;        /* y += instead of y = */
     FM_UINT experts, k; /* of a router whose k largest logits one more group chooses; or 0 */
     float eps;
 };
@@ -128,7 +131,7 @@ struct fm_attend_args {
     FM_UINT first;    /* where it is in the buffers */
     FM_UINT n;        /* tokens; 1 in attend_split */
     FM_UINT context;
-    FM_UINT spans;
+    FM_UINT spans, span; /* how many, positions of one */
 };
 
 struct fm_delta_args {

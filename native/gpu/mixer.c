@@ -35,6 +35,9 @@ static void attend(fm_backend *b, const fm_gpu_layer *l, const piece *p) {
                 fm_floats(b->rotation_of_chunk, rows * c->rope_dim), fm_floats(s->q, rows * c->heads * dim),
                 fm_floats(keys, cache), fm_floats(values, cache), FM_CONSTANTS(rope));
     fm_gpu_barrier(b);
+    uint32_t span = FM_SPAN_LEAST;
+    while (span < FM_SPAN && p->position / span + 1 > FM_SPANS)
+        span += FM_SPAN_LEAST;
     struct fm_attend_args args = {
         .heads = c->heads,
         .kv_heads = c->kv_heads,
@@ -43,7 +46,8 @@ static void attend(fm_backend *b, const fm_gpu_layer *l, const piece *p) {
         .first = p->first,
         .n = p->n,
         .context = p->state->context,
-        .spans = p->position / FM_SPAN + 1,
+        .span = span,
+        .spans = p->position / span + 1,
     };
     uint32_t share = c->heads / c->kv_heads;
     if (p->n > 1 || b->block > 1) {
@@ -53,12 +57,12 @@ static void attend(fm_backend *b, const fm_gpu_layer *l, const piece *p) {
                     FM_CONSTANTS(args));
         return;
     }
-    uint64_t partial = (uint64_t)c->heads * args.spans * (dim + 2);
-    FM_DISPATCH(b, b->attend_split, FM_THREADS, args.spans, (share + FM_SPAN_HEADS - 1) / FM_SPAN_HEADS, c->kv_heads,
-                fm_floats(s->q, rows * c->heads * dim), fm_floats(keys, cache), fm_floats(values, cache),
+    uint64_t partial = (uint64_t)c->heads * args.spans * (dim + FM_SPAN_STRIDE);
+    FM_DISPATCH(b, b->attend_split, 2 * FM_THREADS, args.spans, (share + FM_SPAN_HEADS - 1) / FM_SPAN_HEADS,
+                c->kv_heads, fm_floats(s->q, rows * c->heads * dim), fm_floats(keys, cache), fm_floats(values, cache),
                 fm_floats(s->partial, partial), FM_CONSTANTS(args));
     fm_gpu_barrier(b);
-    FM_DISPATCH(b, b->attend_merge, 2 * FM_THREADS, c->heads, 1, 1, fm_floats(s->partial, partial),
+    FM_DISPATCH(b, b->attend_merge, 4 * FM_THREADS, c->heads, 1, 1, fm_floats(s->partial, partial),
                 fm_floats(s->qg, rows * 2 * c->heads * dim), fm_floats(s->mixed, rows * c->heads * dim),
                 FM_CONSTANTS(args));
 }

@@ -45,7 +45,7 @@ fm_gpu_share fm_gpu_share_of(const fm_backend *b, uint32_t cols, uint32_t sets, 
     uint32_t staged = packs < FM_TILE_COLUMNS / 32 ? packs : FM_TILE_COLUMNS / 32;
     while (s.lanes == FM_SIMD && s.split < simds &&
            ((s.lanes * s.split * 4 <= staged && sets * s.split * 2 <= groups * simds) ||
-            (s.lanes * s.split * 2 <= staged && sets * s.split * 4 <= groups * simds)))
+            (s.lanes * s.split * 2 <= staged && sets * s.split * 2 <= groups * simds)))
         s.split *= 2;
     while (simds > s.split && simds > 8 && 2 * sets * s.split <= groups * simds)
         simds /= 2;

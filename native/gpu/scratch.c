@@ -44,7 +44,8 @@ static void lay_out(fm_gpu_scratch *s, const fm_table *table, const fm_plan *pla
     s->q = carve(m, chunk * query);
     s->k = carve(m, chunk * kv);
     s->v = carve(m, chunk * kv);
-    s->partial = carve(m, c->heads * ((uint64_t)plan->context / FM_SPAN + 1) * (c->head_dim + 2));
+    uint64_t spans = (uint64_t)plan->context / FM_SPAN + 1;
+    s->partial = carve(m, c->heads * larger(spans, FM_SPANS) * (c->head_dim + FM_SPAN_STRIDE));
     s->u = carve(m, chunk * channels);
     s->conv = carve(m, chunk * channels);
     s->z = carve(m, chunk * value);

@@ -41,7 +41,14 @@ def _barriers() -> list[tuple[str, str, tuple[str, str], str]]:
         ("rows", "norm_rows"): ["partial[simd] = squares;\n    "],
         ("router", "choose"): ["args.k, lane, left, value, chosen);\n    "],
         ("attention", "rope"): ["head[i * 32 + lane] = x[i] * factor * w[i];\n    "],
-        ("attention", "attend_token"): ["weight[h * FM_SPAN + p] = sum;\n        }\n    }\n    "],
+        ("attention", "attend_token"): [
+            "float4(0.0f, 0.0f, 0.0f, 0.0f);\n    ",
+            "weight[part * FM_SPAN + p] = of_part;\n    }\n    ",
+            "partial[end + 1] = sum;\n        }\n    }\n    ",
+            "column] = sums[h];\n                }\n        }\n        ",
+            "largest[simd] = most;\n    ",
+            "sums[thread_index] = sum;\n    ",
+        ],
         ("attention", "attend_block"): [
             "simdgroup_store(score[i], scores + i * 8 * SCORES + simd * 8, SCORES);\n        ",
             "rescale[r * 8 + r % 8] = factor;\n        ",
@@ -74,7 +81,7 @@ OTHERS = [
     ("matvec", "matvec", ("valid && row < w.m.rows", "valid"), "address"),
     ("matmul", "matmul", ("if (first_row + tile_row < m.rows)", "if (true)"), "address"),
     ("rows", "norm_rows", ("i < args.cols; i += threads.x)\n        y", "i <= args.cols; i += threads.x)\n        y"), "address"),
-    ("attention", "attend_token", ("min(args.position + 1 - from, uint(FM_SPAN))", "uint(FM_SPAN)"), "address"),
+    ("attention", "attend_token", ("min(args.position + 1 - from, args.span)", "args.span"), "address"),
     ("delta", "delta_step", ("if (d < dk)\n                        next_state", "if (d < dk + 1)\n                        next_state"), "address"),
     # Threadgroup memory that was not written.
     ("rows", "norm_rows", ("if (lane == 0)\n        partial[simd]", "if (lane == 0 && simd > 0)\n        partial[simd]"), "plain"),

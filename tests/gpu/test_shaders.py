@@ -72,6 +72,8 @@ def test_every_group_and_scale(name: str, group: int, scale: str) -> None:
         ("rope", {"dim": 16, "rope_dim": 16}),
         ("attend_token", {"dim": 256, "heads": 2, "threads": 128}),
         ("attend_token", {"dim": 16, "position": 0}),
+        ("attend_token", {"dim": 128, "threads": 256, "span": 256, "position": 319}),
+        ("attend_token", {"dim": 8, "heads": 2, "span": 32, "position": 1087, "context": 1088}),
         ("attend_block", {"dim": 256, "heads": 2, "position": 0}),
         ("attend_block", {"dim": 8, "n": 13, "position": 31}),
         ("delta_step", {"key_dim": 128, "threads": 128}),

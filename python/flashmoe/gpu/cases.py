@@ -347,23 +347,24 @@ def attention(q: np.ndarray, keys: np.ndarray, values: np.ndarray, gate: np.ndar
 
 
 def attend_token(
-    dim: int = 40, heads: int = 20, position: int = 300, context: int = 320, threads: int = 64, **options: Any
-) -> None:
+    dim: int = 40, heads: int = 20, position: int = 300, context: int = 320, threads: int = 64, span: int = 96,
+    **options: Any,
+) -> None:  # fmt: skip
     """attend_split and attend_merge. Ten query heads a key/value head: one and a part of a second block."""
     rng = np.random.default_rng(10)
     kv_heads = 2
     q, qg = floats(rng, 1, heads, dim, scale=0.3), floats(rng, 1, heads, 2, dim)
     keys, values = floats(rng, kv_heads, context, dim), floats(rng, kv_heads, context, dim)
     keys[:, position + 1 :] = values[:, position + 1 :] = np.nan
-    spans = -(-(position + 1) // 256)
-    constants = pack(heads, kv_heads, dim, position, 0, 1, context, spans)
+    spans = -(-(position + 1) // span)
+    constants = pack(heads, kv_heads, dim, position, 0, 1, context, spans, span)
     blocks = -(-(heads // kv_heads) // 8)
     out = run(
-        "attention", "attend_split", [q, keys, values, unset(heads, spans, dim + 2), constants],
+        "attention", "attend_split", [q, keys, values, unset(heads, spans, dim + 4), constants],
         (spans, blocks, kv_heads), threads, **options,
     )  # fmt: skip
     merged = run(
-        "attention", "attend_merge", [out[3], qg, unset(heads, dim), constants], (heads, 1, 1), 32, **options
+        "attention", "attend_merge", [out[3], qg, unset(heads, dim), constants], (heads, 1, 1), 96, **options
     )  # fmt: skip
     close(merged[2], attention(q, keys, values, qg[:, :, 1], position)[0])
 
@@ -375,7 +376,7 @@ def attend_block(dim: int = 40, heads: int = 6, position: int = 45, n: int = 7, 
     keys, values = floats(rng, kv_heads, context, dim), floats(rng, kv_heads, context, dim)
     keys[:, position + n :] = values[:, position + n :] = 0  # as made, or older but finite
     args: list[np.ndarray | bytes] = [
-        q, keys, values, qg, unset(n, heads, dim), pack(heads, kv_heads, dim, position, 0, n, context, 0)
+        q, keys, values, qg, unset(n, heads, dim), pack(heads, kv_heads, dim, position, 0, n, context, 0, 0)
     ]  # fmt: skip
     rows = n * heads // kv_heads
     out = run("attention", "attend_block", args, (-(-rows // 16), kv_heads, 1), 128, **options)
