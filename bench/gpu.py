@@ -160,12 +160,7 @@ def share_of(cols: int, sets: int, times: int) -> tuple[int, int, int]:
     groups, simds, split = max(1, groups_at_once() // times), 16, 1
     staged = min(cols, 4096) // 32
     while (
-        lanes(cols) == 32
-        and split < simds
-        and (
-            (lanes(cols) * split * 4 <= staged and sets * split * 2 <= groups * simds)
-            or (lanes(cols) * split * 2 <= staged and sets * split * 2 <= groups * simds)
-        )
+        lanes(cols) == 32 and split < simds and lanes(cols) * split * 2 <= staged and sets * split * 2 <= groups * simds
     ):
         split *= 2
     while simds > split and simds > 8 and 2 * sets * split <= groups * simds:

@@ -41,11 +41,10 @@ fm_gpu_share fm_gpu_share_of(const fm_backend *b, uint32_t cols, uint32_t sets, 
     uint32_t packs = (cols + 31) / 32, groups = b->device->limits.groups / times, simds = FM_VECTOR_THREADS / FM_SIMD;
     fm_gpu_share s = {.lanes = lanes_of(cols), .split = 1};
     groups = groups ? groups : 1;
-    /* A lane keeps two packs, of columns that are staged together; one where cores would have nothing to do. */
+    /* Of columns that are staged together a lane keeps a pack at least. */
     uint32_t staged = packs < FM_TILE_COLUMNS / 32 ? packs : FM_TILE_COLUMNS / 32;
-    while (s.lanes == FM_SIMD && s.split < simds &&
-           ((s.lanes * s.split * 4 <= staged && sets * s.split * 2 <= groups * simds) ||
-            (s.lanes * s.split * 2 <= staged && sets * s.split * 2 <= groups * simds)))
+    while (s.lanes == FM_SIMD && s.split < simds && s.lanes * s.split * 2 <= staged &&
+           sets * s.split * 2 <= groups * simds)
         s.split *= 2;
     while (simds > s.split && simds > 8 && 2 * sets * s.split <= groups * simds)
         simds /= 2;
