@@ -246,9 +246,9 @@ inline void add_packs(product w, place p, uint row, uint next, uint begin, uint 
 }
 
 /* y = W x; the whole threadgroup comes here together. early: x and `second` are there before inputs_ready, but then the
- * table of experts, if there is one, is not. */
-inline void rows_times_x(product w, place p, device const float *x, device const float *second, uint how, bool early,
-                         bool add, float eps, threadgroup float4 *staged,
+ * table of experts, if there is one, is not. x_stride: floats from place to place, when x is that of an expert. */
+inline void rows_times_x(product w, place p, device const float *x, device const float *second, uint x_stride,
+                         uint how, bool early, bool add, float eps, threadgroup float4 *staged,
                          threadgroup float *totals, threadgroup float *partial) {
     uint cols = w.m.cols, all_rows = rows_of(w), packs = (cols + 31) / 32, in_row = p.lane & (p.lanes - 1);
     uint quarter_bits = p.lane_bits - 2, of_quarter = (1u << quarter_bits) - 1;
@@ -261,6 +261,11 @@ inline void rows_times_x(product w, place p, device const float *x, device const
         will_read_all(second, cols, p.simd * 32 + p.lane, p.simds * 32);
     if (!early)
         inputs_ready();
+    if (x_stride > 0) { /* after the fetch, which need not wait for the place */
+        uint at = w.table->place * x_stride;
+        x += at;
+        second += at;
+    }
     for (uint round = 0; round * rows_of_round < all_rows; round++) {
         uint row = first_row(p, round), which = 0;
         float sums[FM_ROWS];
@@ -369,7 +374,7 @@ kernel void matvec(device const uchar *weight0 [[buffer(0)]], device const uchar
     w.m = m;
     w.y[0] = y;
     w.experts = 0;
-    rows_times_x(w, p, x, second, args.stage, args.early != 0, args.add != 0, args.eps, staged, totals, partial);
+    rows_times_x(w, p, x, second, 0, args.stage, args.early != 0, args.add != 0, args.eps, staged, totals, partial);
 }
 
 /* y[place] = W x, for the routed experts of a table, which say their places: of one matrix, or of two whose results are
@@ -399,12 +404,7 @@ kernel void experts_matvec(device const fm_expert *table [[buffer(0)]], device c
     w.experts = args.experts;
     w.rows = (args.rows + rows_of_set - 1) / rows_of_set * rows_of_set;
     place p = place_at(group.x, groups.x, lane, simd, simds, args.lanes, args.split);
-    device const float *mine = x, *also = second;
-    if (args.x_stride > 0) {
-        mine += w.table->place * args.x_stride;
-        also += w.table->place * args.x_stride;
-    }
-    rows_times_x(w, p, mine, also, args.stage, args.x_stride == 0, false, args.eps, staged, totals, partial);
+    rows_times_x(w, p, x, second, args.x_stride, args.stage, args.x_stride == 0, false, args.eps, staged, totals, partial);
 }
 
 #define DOWN_STAGED (FM_DOWN_PACKS / 32 * 8 * STAGED_ROW)

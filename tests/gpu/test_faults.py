@@ -17,7 +17,7 @@ def _barriers() -> list[tuple[str, str, tuple[str, str], str]]:
     """A removed barrier: the one after the given line."""
     places = {
         ("matvec", "matvec"): [
-            "staged, totals, p.simd * 32 + p.lane, p.simds * 32);\n                ",
+            "partial[p.simd] = sum;\n                }\n                ",
         ],
         ("matvec", "matvec_wide"): [
             "if (round > 0 || from > 0)\n                    ",

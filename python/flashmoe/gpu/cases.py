@@ -295,9 +295,10 @@ def choose(experts: int = 71, k: int = 6, **options: Any) -> None:
     assert np.array_equal(out[4], out[2])
 
 
-def copy_words(**options: Any) -> None:
-    x = np.arange(37, dtype=np.uint32)
-    out = run("rows", "copy_words", [x, np.zeros(40, np.uint32), pack(37)], (2, 1, 1), 32, **options)
+def copy_words(count: int = 37, threads: int = 32, **options: Any) -> None:
+    x = np.arange(count, dtype=np.uint32)
+    args: list[np.ndarray | bytes] = [x, np.zeros(count + 3, np.uint32), pack(count)]
+    out = run("rows", "copy_words", args, (-(-count // threads), 1, 1), threads, **options)
     assert np.array_equal(out[1], [*x, 0, 0, 0])
 
 
@@ -369,9 +370,11 @@ def attend_token(
     close(merged[2], attention(q, keys, values, qg[:, :, 1], position)[0])
 
 
-def attend_block(dim: int = 40, heads: int = 6, position: int = 45, n: int = 7, **options: Any) -> None:
+def attend_block(
+    dim: int = 40, heads: int = 6, position: int = 45, n: int = 7, context: int = 64, **options: Any
+) -> None:
     rng = np.random.default_rng(11)
-    kv_heads, context = 2, 64
+    kv_heads = 2
     q, qg = floats(rng, n, heads, dim, scale=0.3), floats(rng, n, heads, 2, dim)
     keys, values = floats(rng, kv_heads, context, dim), floats(rng, kv_heads, context, dim)
     keys[:, position + n :] = values[:, position + n :] = 0  # as made, or older but finite
@@ -389,9 +392,9 @@ def attend_block(dim: int = 40, heads: int = 6, position: int = 45, n: int = 7, 
 class Delta:
     """Inputs and the reference for a block of n tokens."""
 
-    def __init__(self, n: int, key_dim: int = 20, value_dim: int = 12, kernel: int = 4) -> None:
+    def __init__(self, n: int, key_dim: int = 20, value_dim: int = 12, kernel: int = 4, heads: int = 6) -> None:
         rng = np.random.default_rng(12)
-        self.n, self.dk, self.dv, self.kernel, self.hk, self.hv = n, key_dim, value_dim, kernel, 2, 6
+        self.n, self.dk, self.dv, self.kernel, self.hk, self.hv = n, key_dim, value_dim, kernel, 2, heads
         c = self.channels = 2 * self.hk * key_dim + self.hv * value_dim
         self.u, self.z = floats(rng, n, c), floats(rng, n, self.hv, value_dim)
         self.a, self.b = floats(rng, n, self.hv), floats(rng, n, self.hv)
@@ -423,8 +426,10 @@ class Delta:
         return norm(out, self.norm) * silu(self.z.astype(np.float64)), u[len(u) - self.kernel + 1 :], s
 
 
-def delta_step(threads: int = 64, key_dim: int = 20, kernel: int = 4, **options: Any) -> None:
-    d = Delta(1, key_dim=key_dim, kernel=kernel)
+def delta_step(
+    threads: int = 64, key_dim: int = 20, value_dim: int = 12, kernel: int = 4, heads: int = 6, **options: Any
+) -> None:
+    d = Delta(1, key_dim, value_dim, kernel, heads)
     args: list[np.ndarray | bytes] = [
         d.u, d.z, d.a, d.b, d.conv, d.rate, d.dt, d.norm, d.tail, unset(*d.tail.shape), d.state,
         unset(*d.state.shape), unset(d.hv, d.dv), d.args(),

@@ -24,17 +24,20 @@ from .matrices import FORMATS, Address, Array
 
 LOGITS = Path(__file__).with_name("demo_logits.npz")  # made by tools/demo_logits.py
 TOLERANCE = 1e-3  # of the standard deviation of the logits: the backends sum in different orders
-BY_FORMAT = ("matvec", "experts_matvec", "matmul", "experts_matmul", "embed")
+BY_FORMAT = ("matvec", "experts_matvec", "experts_down", "matmul", "experts_matmul", "embed")
 GROUPS = 256  # of kernels whose groups share out the rows: enough to fill a GPU
 Say = Callable[[str], None]
 
 # What is timed: a case at sizes that come from memory, not from a cache; the part of what it is given that it reads.
 SPEEDS: dict[str, tuple[str, dict[str, Any], float]] = {
+    "plain copy": ("copy_words", {"count": 1 << 26, "threads": 256}, 1),
     "matvec, 4 bits": ("matvec", {"form": 4, "rows": (131072,), "cols": 4096, "group": 64, "threads": 256}, 1),
     "matvec, 8 bits": ("matvec", {"form": 8, "rows": (65536,), "cols": 4096, "group": 64, "threads": 256}, 1),
     "matvec, bf16": ("matvec", {"form": "bf16", "rows": (16384,), "cols": 4096, "threads": 256}, 1),
     "experts, gate and up": ("experts_matvec", {"form": 4, "cols": 4096, "rows": 16384}, 2 / 3),
     "attention, a token": ("attend_token", {"dim": 256, "heads": 32, "position": 32000, "context": 32768}, 1),
+    "attention, 512 tokens": ("attend_block", {"dim": 256, "heads": 8, "n": 512, "position": 3584, "context": 4096}, 1),
+    "delta step": ("delta_step", {"threads": 512, "key_dim": 128, "value_dim": 128, "heads": 64}, 1),
     "matmul, 512 tokens": ("matmul", {"form": 4, "n": 512, "rows": 4096, "cols": 4096, "group": 64}, 1),
 }
 
