@@ -22,7 +22,7 @@ def _barriers() -> list[tuple[str, str, tuple[str, str], str]]:
         ("matvec", "matvec_wide"): [
             "if (round > 0 || from > 0)\n                    ",
             "if (p.split > 1) { /* a set has FM_ROWS rows then */\n            ",
-            "partial[p.simd * FM_ROWS + in_row / quarter] = sum;\n            ",
+            "partial[p.simd * FM_ROWS + (in_row >> quarter_bits)] = sum;\n            ",
         ],
         ("matvec", "matvec_and_choice"): [
             "choose_largest(logits, experts, k, lane, left, value, chosen);\n    ",
@@ -82,7 +82,7 @@ OTHERS = [
     ("matmul", "matmul", ("if (first_row + tile_row < m.rows)", "if (true)"), "address"),
     ("rows", "norm_rows", ("i < args.cols; i += threads.x)\n        y", "i <= args.cols; i += threads.x)\n        y"), "address"),
     ("attention", "attend_token", ("min(args.position + 1 - from, args.span)", "args.span"), "address"),
-    ("delta", "delta_step", ("if (d < dk)\n                        next_state", "if (d < dk + 1)\n                        next_state"), "address"),
+    ("delta", "delta_step", ("if (d < dk)\n            ((device", "if (d < dk + 4)\n            ((device"), "address"),
     # Threadgroup memory that was not written.
     ("rows", "norm_rows", ("if (lane == 0)\n        partial[simd]", "if (lane == 0 && simd > 0)\n        partial[simd]"), "plain"),
     # A SIMD operation and a barrier that not all threads reach.
