@@ -280,8 +280,8 @@ def combine(hidden: int = 70, **options: Any) -> None:
 def choose(experts: int = 71, k: int = 6, **options: Any) -> None:
     rng = np.random.default_rng(8)
     logits = floats(rng, 4, experts)
-    logits[1] = np.round(logits[1])  # many equal ones, some of them -0
-    logits[2] = 0
+    logits[1] = np.round(logits[1])  # many equal ones
+    logits[2] = np.where(np.arange(experts) % 3, 0.0, -0.0)  # all of them
     args: list[np.ndarray | bytes] = [
         logits, np.full((4, k), -1, np.int32), unset(4, k), np.full((4, k), -1, np.int32), unset(4, k),
         pack(experts, k, 0),
