@@ -347,7 +347,9 @@ static void report(void) {
     l->kernels = kernels(&l->kernel_count);
     l->names = names(&l->name_count);
     l->run = dlsym(library, "fm_soft_run");
-    return soft_shaders = l;
+    [soft_shaders release];
+    soft_shaders = [l retain]; /* lists run by it, whose owner may have let go of it */
+    return l;
 }
 - (id<MTLComputePipelineState>)newComputePipelineStateWithDescriptor:(MTLComputePipelineDescriptor *)descriptor
                                                              options:(MTLPipelineOption)options
