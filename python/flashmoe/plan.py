@@ -17,7 +17,7 @@ class MemoryPlan:
     session_fixed: int  # recurrent state of one session
     session_context: int  # keys and values of one session at `context` positions
     scratch: int  # activations, for `sweep` tokens a layer and `chunk` tokens a product
-    readers: int  # staging buffers of the read threads
+    readers: int  # staging buffers of the reads under way
     cache: int  # of experts: cache_slots * slot
     slot: int  # one expert, with its alignment
     host: int  # second tier of the cache, in memory of the host beside a card's: host_slots * slot; not in the budget
@@ -59,7 +59,7 @@ class MemoryPlan:
             ("activations", self.scratch, f"prefill {self.sweep:,} tokens a layer"),
             ("expert cache", self.cache, self._experts(self.cache_slots)),
         ]
-        readers = ("read buffers", self.readers, f"{self.read_threads} read threads")
+        readers = ("read buffers", self.readers, "of reads under way")
         if not self.apart:
             return [*own[:3], readers, own[3]]
         of_host = "in memory of the host"
