@@ -348,10 +348,11 @@ static void test_faults(const fm_file *file, uint32_t host_slots, bool direct) {
     free_source(src, host_slots);
 }
 
-/* The cache and the second tier hold all experts together, and two over: each is read from the file once. What leaves
- * the cache moves down, and up again when it is asked for. */
+/* The cache and the second tier hold all experts together, and eight over, as many as may be on their way up at once,
+ * each with another on its way down: every expert is read from the file once. What leaves the cache moves down, and up
+ * again when it is asked for. */
 static void test_the_tiers_add_up(const fm_file *file, uint32_t slots) {
-    uint32_t host_slots = LAYERS * EXPERTS - slots + 2;
+    uint32_t host_slots = LAYERS * EXPERTS - slots + 8;
     fm_experts_options o = {.files = file,
                             .tables = tables,
                             .layers = LAYERS,
