@@ -1,5 +1,7 @@
 #include "uring.h"
 
+#include <stddef.h>
+
 #if defined(__linux__)
 #include <errno.h>
 #include <stdatomic.h>
