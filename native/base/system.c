@@ -31,14 +31,6 @@ void fm_pages_free(void *pages, size_t bytes) {
         munmap(pages, bytes ? bytes : FM_PAGE);
 }
 
-void fm_pages_huge(void *pages, size_t bytes) {
-#if defined(MADV_HUGEPAGE)
-    madvise(pages, bytes, MADV_HUGEPAGE);
-#else
-    (void)pages, (void)bytes;
-#endif
-}
-
 void fm_pages_discard(void *pages, size_t bytes) {
     uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
     uintptr_t first = ((uintptr_t)pages + page - 1) / page * page;

@@ -14,8 +14,6 @@ static inline uint64_t fm_round_up(uint64_t value, uint64_t multiple) {
 /* Zeroed pages, committed when first touched; NULL when refused. bytes 0 gives one page. */
 void *fm_pages_new(size_t bytes);
 void fm_pages_free(void *pages, size_t bytes);
-/* Asks for huge pages behind memory that is not touched yet: for memory that will be pinned, page by page. */
-void fm_pages_huge(void *pages, size_t bytes);
 /* Gives the memory of whole pages inside [pages, pages + bytes) back; they read as zero afterwards. */
 void fm_pages_discard(void *pages, size_t bytes);
 

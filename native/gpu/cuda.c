@@ -125,8 +125,6 @@ static fm_status cuda_buffer_new(fm_device *device, uint64_t bytes, fm_memory me
     } else if (memory == FM_PINNED) {
         /* Ordinary pages, so that direct reads go to them. */
         b->base.host = fm_pages_new((size_t)bytes);
-        if (b->base.host)
-            fm_pages_huge(b->base.host, (size_t)bytes);
         result = b->base.host ? d->cu.cuMemHostRegister_v2(b->base.host, (size_t)bytes, HOST_PORTABLE)
                               : CUDA_ERROR_OUT_OF_MEMORY;
         if (result != CUDA_SUCCESS && b->base.host)

@@ -18,6 +18,7 @@ enum {
     SETUP_R_DISABLED = 1 << 6,
     SETUP_SINGLE_ISSUER = 1 << 12,
     SETUP_DEFER_TASKRUN = 1 << 13, /* results are made by the thread that waits, when enough are there (6.1) */
+    FEATURE_OF_5_6 = 1 << 3,       /* the first with OP_READ; before it every read would fail and be made again */
     ENTER_GETEVENTS = 1,
     REGISTER_ENABLE_RINGS = 12,
     OP_READ = 22,
@@ -91,7 +92,8 @@ fm_uring *fm_uring_new(uint32_t entries) {
         s = (setup){0};
         ring->fd = (int)syscall(SYS_SETUP, entries, &s);
     }
-    if (ring->fd < 0 || !map(ring, &ring->sq, s.sq.array + s.submissions * sizeof(uint32_t), MAP_SUBMISSIONS) ||
+    if (ring->fd < 0 || !(s.features & FEATURE_OF_5_6) ||
+        !map(ring, &ring->sq, s.sq.array + s.submissions * sizeof(uint32_t), MAP_SUBMISSIONS) ||
         !map(ring, &ring->cq, s.cq.results + s.completions * sizeof(result), MAP_COMPLETIONS) ||
         !map(ring, &ring->sqe, s.submissions * sizeof(entry), MAP_ENTRIES)) {
         fm_uring_free(ring);

@@ -1,5 +1,6 @@
 /* io_uring, as much of it as reading needs: one thread submits reads and takes their results, many at a time, so that
- * a read costs neither a system call nor a wake-up of its own. Linux has it since 5.1; containers often forbid it.
+ * a read costs neither a system call nor a wake-up of its own. Linux has what this needs since 5.6; containers often
+ * forbid it.
  *
  * One thread at a time, and always the same between start and free. */
 #ifndef FM_STREAM_URING_H

@@ -121,6 +121,16 @@ static void wait_for_move(void *context, uint64_t ticket) {
     soft_moves_wait(moves, ticket);
 }
 
+static fm_experts_options options_for(const fm_file *file, uint32_t slots) {
+    return (fm_experts_options){.files = file,
+                                .tables = tables,
+                                .layers = LAYERS,
+                                .experts = EXPERTS,
+                                .experts_per_token = 8,
+                                .slots = slots,
+                                .threads = 3};
+}
+
 /* host_slots 0: none. */
 static fm_experts *new_source(fm_experts_options *o, uint32_t host_slots) {
     uint64_t staging, slot = fm_slot_bytes(tables, LAYERS, &staging);
@@ -202,15 +212,9 @@ static fm_status run_request(fm_experts *src, uint32_t layer, const int32_t *ids
 }
 
 static void test_bytes(const fm_file *file, uint32_t slots, uint32_t host_slots, bool direct, bool ring) {
-    fm_experts_options o = {.files = file,
-                            .tables = tables,
-                            .layers = LAYERS,
-                            .experts = EXPERTS,
-                            .experts_per_token = 8,
-                            .slots = slots,
-                            .threads = 3,
-                            .direct = direct,
-                            .ring = ring};
+    fm_experts_options o = options_for(file, slots);
+    o.direct = direct;
+    o.ring = ring;
     fm_experts *src = new_source(&o, host_slots);
     fm_error err = {0};
     int32_t ids[EXPERTS];
@@ -234,14 +238,7 @@ static void test_bytes(const fm_file *file, uint32_t slots, uint32_t host_slots,
 
 /* Each expert of a sweep is read at most once, whatever the cache holds. */
 static void test_reads_once(const fm_file *file, uint32_t slots) {
-    fm_experts_options o = {.files = file,
-                            .tables = tables,
-                            .layers = LAYERS,
-                            .experts = EXPERTS,
-                            .experts_per_token = 8,
-                            .slots = slots,
-                            .threads = 3,
-                            .direct = false};
+    fm_experts_options o = options_for(file, slots);
     fm_experts *src;
     fm_error err = {0};
     if (fm_experts_new(&src, &o, &err) != FM_OK)
@@ -271,14 +268,8 @@ static void test_reads_once(const fm_file *file, uint32_t slots) {
  * needs: the two stay, also while a long block sweeps through all experts. */
 static void test_the_frequent_stay(const fm_file *file) {
     enum { SLOTS = 18, K = 8, TOKENS = 60 };
-    fm_experts_options o = {.files = file,
-                            .tables = tables,
-                            .layers = LAYERS,
-                            .experts = EXPERTS,
-                            .experts_per_token = K,
-                            .slots = SLOTS,
-                            .threads = 3,
-                            .direct = false};
+    fm_experts_options o = options_for(file, SLOTS);
+    o.experts_per_token = K;
     fm_experts *src;
     fm_error err = {0};
     if (fm_experts_new(&src, &o, &err) != FM_OK)
@@ -310,14 +301,9 @@ static void test_the_frequent_stay(const fm_file *file) {
 
 /* Errors belong to the request that met them; afterwards everything works. */
 static void test_faults(const fm_file *file, uint32_t host_slots, bool direct) {
-    fm_experts_options o = {.files = file,
-                            .tables = tables,
-                            .layers = LAYERS,
-                            .experts = EXPERTS,
-                            .experts_per_token = 8,
-                            .slots = 10,
-                            .threads = 4,
-                            .direct = direct};
+    fm_experts_options o = options_for(file, 10);
+    o.threads = 4;
+    o.direct = direct;
     fm_experts *src = new_source(&o, host_slots);
     fm_error err = {0};
     int32_t ids[EXPERTS];
@@ -353,14 +339,7 @@ static void test_faults(const fm_file *file, uint32_t host_slots, bool direct) {
  * again when it is asked for. */
 static void test_the_tiers_add_up(const fm_file *file, uint32_t slots) {
     uint32_t host_slots = LAYERS * EXPERTS - slots + 8;
-    fm_experts_options o = {.files = file,
-                            .tables = tables,
-                            .layers = LAYERS,
-                            .experts = EXPERTS,
-                            .experts_per_token = 8,
-                            .slots = slots,
-                            .threads = 3,
-                            .direct = false};
+    fm_experts_options o = options_for(file, slots);
     fm_experts *src = new_source(&o, host_slots);
     fm_error err = {0};
     int32_t ids[8];
@@ -380,15 +359,10 @@ static void test_the_tiers_add_up(const fm_file *file, uint32_t slots) {
 
 /* The ring's reads are not pread's: here the file itself is cut short, at a place that moves, and made whole again. */
 static void test_ring_faults(const fm_file *file, int fd) {
-    fm_experts_options o = {.files = file,
-                            .tables = tables,
-                            .layers = LAYERS,
-                            .experts = EXPERTS,
-                            .experts_per_token = 8,
-                            .slots = 10,
-                            .threads = 4,
-                            .direct = true,
-                            .ring = true};
+    fm_experts_options o = options_for(file, 10);
+    o.threads = 4;
+    o.direct = true;
+    o.ring = true;
     fm_experts *src;
     fm_error err = {0};
     if (fm_experts_new(&src, &o, &err) != FM_OK)

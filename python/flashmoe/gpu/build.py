@@ -179,6 +179,8 @@ def cache_folder() -> Path:
 
 
 if __name__ == "__main__":  # python -m flashmoe.gpu.build FOLDER: the PTX modules, to take elsewhere
-    import sys
+    import argparse
 
-    compile_cuda(Path(sys.argv[1]))
+    parser = argparse.ArgumentParser(description="Compiles the CUDA kernels to PTX.")
+    parser.add_argument("folder", type=Path)
+    compile_cuda(parser.parse_args().folder)
