@@ -64,6 +64,7 @@ def core(fault: tuple[str, str] | None = None) -> Path:
         *("cmake", "-S", ROOT, "-B", place, "-G", "Ninja", "-DFLASHMOE_SOFT_METAL=ON"),
         *(f"-DCMAKE_OBJC_COMPILER={clang}", f"-DFLASHMOE_METAL_M={file}"),
         *(f"-Dpybind11_DIR={pybind11.get_cmake_dir()}", f"-DPython_EXECUTABLE={sys.executable}"),
+        f"-DCMAKE_MAKE_PROGRAM={shutil.which('ninja')}",  # the folder may remember that of an environment that is gone
     ]
     for command in (configure, ["cmake", "--build", place, "--target", "_core"]):
         done = subprocess.run(command, capture_output=True, text=True)
